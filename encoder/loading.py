@@ -1,0 +1,85 @@
+"""A checkpoint folder to a torch model, whole or not at all. Imports torch and transformers."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, logging
+
+from encoder.description import Description, EncoderError
+from encoder.folder import read_config
+from encoder.tokenizing import tokenizer
+
+# What transformers would print about a load, a bar and a table of keys, we judge ourselves and put in a sentence.
+logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+# Keys of config.json that would have transformers fetch or run something else than the weights in the folder.
+_NOT_OBEYED = ("auto_map", "attn_implementation", "quantization_config", "fusion_config")
+
+
+def checkpoint(description: Description) -> PreTrainedModel:
+    """Return the encoder of a checkpoint in float32 on the CPU, in evaluation mode.
+
+    Heads for other tasks are left out. Nothing is fetched and no code of the folder is run. Raises EncoderError
+    when a weight is missing or of another shape, since transformers would make it up at random.
+    """
+    assert description.folder is not None, "an encoder without files is no checkpoint"
+    folder, pooled = description.folder, description.pooling == "tanh"
+    config = _config(folder)
+    kind: Any = MODEL_MAPPING[type(config)]
+    takes_pooler = "add_pooling_layer" in inspect.signature(kind).parameters
+    model: PreTrainedModel
+    try:
+        model, info = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            weights_only=True,
+            output_loading_info=True,
+            attn_implementation="sdpa" if kind._supports_sdpa else "eager",
+            **({"add_pooling_layer": pooled} if takes_pooler else {}),
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise EncoderError(f"The checkpoint in {folder} cannot be loaded: {error}") from error
+    _refuse_made_up(folder, pooled, info)
+    if pooled and not hasattr(getattr(model, "pooler", None), "dense"):
+        raise EncoderError(
+            f'The checkpoint in {folder} ({type(model).__name__}) has no pooler with a tanh: use the pooling "mean".'
+        )
+    if tokenizer(description).get_vocab_size() > config.vocab_size:
+        raise EncoderError(
+            f"The tokenizer in {folder} knows {tokenizer(description).get_vocab_size():,} tokens and the model only "
+            f"{config.vocab_size:,}: they do not belong together. Copy the checkpoint again."
+        )
+    nn.Module.eval(model)
+    return model
+
+
+def _config(folder: Path) -> PretrainedConfig:
+    values = {key: value for key, value in read_config(folder).items() if key not in _NOT_OBEYED}
+    try:
+        config = AutoConfig.for_model(**values)
+    except (ValueError, TypeError) as error:
+        raise EncoderError(f"The configuration in {folder} cannot be used: {error}") from error
+    if type(config) not in MODEL_MAPPING:
+        raise EncoderError(f'The model type "{values["model_type"]}" in {folder}/config.json is no text encoder.')
+    return config
+
+
+def _refuse_made_up(folder: Path, pooled: bool, info: dict[str, set[str]]) -> None:
+    """`info` is what output_loading_info gives: keys the checkpoint lacked or has in other shapes."""
+    lacking = set(info["missing_keys"]) | {str(key[0]) for key in info["mismatched_keys"]}
+    if not pooled:
+        lacking = {key for key in lacking if not key.startswith("pooler.")}
+    if lacking:
+        named = ", ".join(sorted(lacking)[:8]) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
+        raise EncoderError(
+            f"The checkpoint in {folder} lacks weights, or has them in other shapes, so that they would be random: "
+            f"{named}."
+            + (' Use the pooling "mean", which needs no pooler.' if all("pooler" in key for key in lacking) else "")
+        )

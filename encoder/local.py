@@ -1,0 +1,160 @@
+"""A checkpoint on this machine as an encoder. Imports torch and transformers: import it only to encode."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from encoder import pooling
+from encoder.batching import Window, batches, windows
+from encoder.description import Description, EncoderError
+from encoder.loading import checkpoint
+from encoder.tokenizing import clean, token_offsets, tokenizer
+
+Dtype = Literal["auto", "float32", "bfloat16"]
+
+# Tokens in a batch. On a CPU the activations of more fall out of its cache: with 8,192 tokens GELU alone takes as
+# long as the matrix products of 2,048. A GPU needs more to be busy.
+_BUDGET = {"cpu": 2_048, "cuda": 65_536}
+
+# bfloat16 is used only where these come out the same as in float32, to this cosine.
+_LEAST_COSINE = 0.999
+_CHECKED = [
+    "The quick brown fox jumps over the lazy dog.",
+    "query: how do vaccines work",
+    "语义搜索按意思而不是按字面查找文档。",
+    "Die Vögel zogen im Herbst nach Süden; niemand wusste, wohin genau.",
+    "In 1969, 3 astronauts travelled 384,400 km to the Moon and back in 8 days.",
+]
+
+
+class Encoder:
+    """Texts to vectors with one model, for any number of threads."""
+
+    def __init__(self, description: Description, model: PreTrainedModel) -> None:
+        self.description = description
+        self.model = model
+        self._tokenizer = tokenizer(description)
+        self._lead, self._trail = _special_tokens(self._tokenizer)
+        self._lock = threading.Lock()
+        if description.max_tokens <= len(self._lead) + len(self._trail):
+            raise EncoderError(f"With max_tokens at {description.max_tokens} there is no room for any text.")
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return vectors (n, dim), float32, of length 1, in the order of the texts; (0, dim) for no texts."""
+        return self._encode(self.description.query_prefix, texts, None)
+
+    def encode_passages(
+        self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """As `encode_queries`, with the prefix for passages.
+
+        A text that is longer than the model's `max_tokens` goes through it in windows (the prefix stands in the
+        first); their vectors are averaged, weighted by their tokens, which for mean pooling is the mean over all
+        tokens of the text. Nothing is cut. The same text given twice is encoded once. `progress` is called after
+        each batch with (texts done, texts in all).
+        """
+        return self._encode(self.description.passage_prefix, texts, progress)
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return (start, end) in characters of each token; see `encoder.tokenizing.token_offsets_function`."""
+        return token_offsets(self._tokenizer, text)
+
+    def _encode(
+        self, prefix: str, texts: Sequence[str], progress: Callable[[int, int], None] | None
+    ) -> NDArray[np.float32]:
+        rows: dict[str, int] = {}
+        places = [rows.setdefault(prefix + clean(text), len(rows)) for text in texts]
+        cut = self._windows(list(rows))
+        sums = torch.zeros(len(rows), self.description.dim)
+        tokens = torch.zeros(len(rows), 1)
+        waiting = np.bincount([window.text for window in cut], minlength=len(rows))
+        for batch in batches([len(window.ids) for window in cut], _BUDGET[self.model.device.type]):
+            chosen = [cut[position] for position in batch]
+            owners = torch.tensor([window.text for window in chosen])
+            counts = torch.tensor([[float(len(window.ids))] for window in chosen])
+            sums.index_add_(0, owners, self._forward(chosen) * counts)
+            tokens.index_add_(0, owners, counts)
+            if progress:
+                np.subtract.at(waiting, owners.numpy(), 1)
+                progress(int((waiting[places] == 0).sum()), len(texts))
+        vectors: NDArray[np.float32] = pooling.normalise(sums / tokens).numpy()
+        return vectors[places]
+
+    def _windows(self, texts: list[str]) -> list[Window]:
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [
+            window
+            for text, encoding in enumerate(encodings)
+            for window in windows(text, encoding.ids, self._lead, self._trail, self.description.max_tokens)
+        ]
+
+    def _forward(self, batch: list[Window]) -> Tensor:
+        """Return the pooled vectors (windows, dim) in float32 on the CPU, not normalised."""
+        width = max(len(window.ids) for window in batch)
+        pad = self.model.config.pad_token_id or 0
+        ids = torch.tensor([window.ids + [pad] * (width - len(window.ids)) for window in batch])
+        lengths = torch.tensor([[len(window.ids)] for window in batch])
+        mask = (torch.arange(width) < lengths).to(torch.int64)
+        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
+        # The lock is held for one batch, so that a query waits for a batch of passages and not for all of them.
+        with self._lock, torch.inference_mode():
+            states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+            if self.description.pooling == "mean":
+                vectors = pooling.mean(states, mask)
+            elif self.description.pooling == "cls":
+                vectors = pooling.cls(states, mask)
+            else:
+                vectors = pooling.tanh(states, mask, self.model.get_submodule("pooler"))
+            return vectors.cpu()
+
+
+def load(description: Description, dtype: Dtype = "auto", threads: int | None = None) -> Encoder:
+    """Return the encoder of a description whose files are in place.
+
+    `dtype` "auto" is bfloat16 where the processor computes in it and the vectors stay within a cosine of 0.999 of
+    float32, and float32 elsewhere. `threads` is the number of CPU threads torch uses, for the whole process. A
+    CUDA device is used when there is one. Raises EncoderError.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    encoder = _in_float32(description, device)
+    if dtype == "bfloat16":
+        nn.Module.to(encoder.model, torch.bfloat16)
+    elif dtype == "auto" and _computes_in_bfloat16(device):
+        exact = encoder.encode_passages(_CHECKED)
+        nn.Module.to(encoder.model, torch.bfloat16)
+        cosines = (encoder.encode_passages(_CHECKED) * exact).sum(axis=1)
+        if not cosines.min() >= _LEAST_COSINE:  # "not >=", so that NaN fails too
+            return _in_float32(description, device)
+    return encoder
+
+
+def _in_float32(description: Description, device: str) -> Encoder:
+    model = checkpoint(description)
+    nn.Module.to(model, device)
+    return Encoder(description, model)
+
+
+def _computes_in_bfloat16(device: str) -> bool:
+    """Whether bfloat16 is in the hardware; emulated, it is slower than float32."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))  # x86, x86, ARM
+
+
+def _special_tokens(loaded: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a text."""
+    probe = loaded.encode("a")
+    special = probe.special_tokens_mask
+    before = special.index(0) if 0 in special else len(special)
+    after = special[::-1].index(0) if 0 in special else 0
+    return probe.ids[:before], probe.ids[len(probe.ids) - after :]

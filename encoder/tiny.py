@@ -1,0 +1,73 @@
+"""An encoder without weights: texts that share words are near. For tests and plumbing, not for meaning."""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.description import Description
+
+DIM = 64
+# Raise it whenever a vector changes, so that stored vectors of the old kind are not compared with new ones.
+VERSION = 1
+TINY = Description(
+    name="tiny",
+    folder=None,
+    dim=DIM,
+    max_tokens=512,
+    pooling="mean",
+    query_prefix="",
+    passage_prefix="",
+    weights_hash=hashlib.sha256(f"tiny {VERSION}".encode()).hexdigest(),
+)
+
+# Kana, Chinese characters and Hangul: written without spaces, or inflected at the end, so one character a token.
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_TOKEN = re.compile(f"[{_CJK}]|[^\\W{_CJK}]+")
+
+
+class TinyEncoder:
+    """Hashed words, word trigrams and pairs of CJK characters; the interface of `encoder.local.Encoder`."""
+
+    description = TINY
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return vectors (n, 64), float32, of length 1; of length 0 for a text without words."""
+        return self.encode_passages(texts)
+
+    def encode_passages(
+        self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """As `encode_queries`; `progress` is called with (texts done, texts in all)."""
+        vectors = np.zeros((len(texts), DIM), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for feature, weight in _features(text):
+                code = zlib.crc32(feature.encode("utf-8", "surrogatepass"))
+                # One bit for the sign: two features that meet in a place cancel as often as they add.
+                vectors[row, code % DIM] += weight if code & 0x10000 else -weight
+            norm = np.linalg.norm(vectors[row])
+            if norm > 0:
+                vectors[row] /= norm
+            if progress:
+                progress(row + 1, len(texts))
+        return vectors
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return (start, end) of each word and each CJK character."""
+        return [match.span() for match in _TOKEN.finditer(text)]
+
+
+def _features(text: str) -> Iterator[tuple[str, float]]:
+    tokens = [token.lower() for token in _TOKEN.findall(text)]
+    for token in tokens:
+        yield token, 1.0
+        framed = f" {token} "
+        for start in range(len(framed) - 2 if len(token) > 2 else 0):
+            yield framed[start : start + 3], 0.3
+    for left, right in pairwise(tokens):
+        if len(left) == len(right) == 1:
+            yield left + right, 0.5

@@ -1,0 +1,88 @@
+"""Texts to tokens, with the `tokenizers` library alone (no torch, no transformers)."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from encoder.description import Description
+from encoder.folder import read_optional, tokenizer_files
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+# Text is cut at a newline after this many characters, so that the tokens of a book are never all in memory.
+_SEGMENT = 50_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def tokenizer(description: Description) -> "Tokenizer":
+    """Return the tokenizer of a checkpoint, which neither cuts nor pads; one for the whole process.
+
+    It may be used from several threads. Raises EncoderError when the folder holds none that can be read.
+    """
+    assert description.folder is not None, "an encoder without files has no tokenizer"
+    return _load(description.folder, description.weights_hash)
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path, weights_hash: str) -> "Tokenizer":  # the hash: a folder that was replaced is loaded anew
+    from tokenizers import Tokenizer
+    from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
+
+    path = tokenizer_files(folder)[0]
+    if path.name == "tokenizer.json":
+        loaded = Tokenizer.from_file(str(path))
+        loaded.no_truncation()  # files are often saved with what their last user cut and padded to
+        loaded.no_padding()
+    else:
+        options = read_optional(folder / "tokenizer_config.json")
+        loaded = BertWordPieceTokenizer(
+            str(path),
+            lowercase=options.get("do_lower_case", True),
+            strip_accents=options.get("strip_accents"),
+            handle_chinese_chars=options.get("tokenize_chinese_chars", True),
+        )._tokenizer
+    # "[SEP]" or "</s>" in somebody's text is text, and must not end a sequence.
+    loaded.encode_special_tokens = True
+    return loaded
+
+
+def clean(text: str) -> str:
+    """Put U+FFFD for each lone surrogate, which no tokenizer takes. Every other character keeps its place."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def token_offsets_function(description: Description) -> Callable[[str], list[tuple[int, int]]]:
+    """Return the function text -> [(start, end), ...], one pair of character positions a token, in order.
+
+    There are as many pairs as tokens the encoder will see, special tokens and prefix aside. A pair may be empty,
+    take in the space before a word, or be the same as its neighbour's where one character makes several tokens;
+    a run of characters that the vocabulary lacks can be one long token. Raises EncoderError.
+    """
+    if description.folder is None:
+        from encoder.tiny import TinyEncoder
+
+        return TinyEncoder().token_offsets
+    loaded = tokenizer(description)
+    return lambda text: token_offsets(loaded, text)
+
+
+def token_offsets(loaded: "Tokenizer", text: str) -> list[tuple[int, int]]:
+    """Return (start, end) of each token of a text of any length; see `token_offsets_function`."""
+    offsets: list[tuple[int, int]] = []
+    for start, end in _segments(text):
+        encoding = loaded.encode(clean(text[start:end]), add_special_tokens=False)
+        offsets.extend((start + left, start + right) for left, right in encoding.offsets)
+    return offsets
+
+
+def _segments(text: str) -> Iterator[tuple[int, int]]:
+    """Cut a text after newlines, where no token of a word or a sentence goes on."""
+    start = 0
+    while start < len(text):
+        newline = text.find("\n", start + _SEGMENT)
+        end = len(text) if newline < 0 else newline + 1
+        yield start, end
+        start = end

@@ -1,0 +1,1 @@
+"""A self-hosted site that finds passages by meaning."""

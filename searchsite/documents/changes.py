@@ -1,0 +1,43 @@
+"""The change log: which documents' findable content, collection or existence changed, in what order.
+
+Every number is taken from one row that stays locked until the transaction commits. So numbers become visible in
+their order, and a follower that has seen n has seen all below n. An entry names a document and nothing else: a
+follower looks up what is true of that document now, so reading an entry twice or late does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.db.models.signals import pre_delete
+
+from searchsite.documents.models import Change, ChangeCounter, Document
+
+
+def record(document_ids: Iterable[int]) -> int:
+    """Record a change of each document in the caller's transaction; returns its number."""
+    ids = list(document_ids)
+    with transaction.atomic():
+        ChangeCounter.objects.get_or_create(pk=1)
+        counter = ChangeCounter.objects.select_for_update().get(pk=1)
+        counter.value += 1
+        counter.save(update_fields=["value"])
+        Change.objects.bulk_create([Change(number=counter.value, document_id=pk) for pk in ids], batch_size=500)
+    return counter.value
+
+
+def since(number: int, upto: int) -> list[int]:
+    """The ids of the documents that changed after `number`, up to and including `upto`."""
+    changed = Change.objects.filter(number__gt=number, number__lte=upto)
+    return sorted(set(changed.values_list("document_id", flat=True)))
+
+
+def _document_deleted(instance: Document, **_signal: Any) -> None:
+    # Sent inside the deletion's transaction, also for querysets and for a collection's cascade.
+    record([instance.pk])
+
+
+def connect() -> None:
+    pre_delete.connect(_document_deleted, sender=Document, dispatch_uid="documents.changes")

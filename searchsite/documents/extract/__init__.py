@@ -1,0 +1,81 @@
+"""File -> text: one function a format, found by what the file holds and not by what it is called."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+
+from searchsite.documents.extract import docx, html, markdown, pdf, text
+from searchsite.documents.extract.extracted import Extracted, Heading, Limits
+from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, identify
+from searchsite.documents.problems import Problem, megabytes
+
+__all__ = ["READERS", "Extracted", "Heading", "Limits", "extract", "safe_name"]
+
+# Each imports its library when it is called: importing this package costs nothing.
+READERS: dict[str, Callable[[bytes, Limits], Extracted]] = {
+    "text": text.read,
+    "markdown": markdown.read,
+    "html": html.read,
+    "pdf": pdf.read,
+    "docx": docx.read,
+}
+LONGEST_NAME = 200  # characters
+LONGEST_TITLE = 200
+# A first line that is longer is the text's first sentence rather than its title.
+LONGEST_TITLE_LINE = 100
+# What programs write into the title of a file when nobody gave it one.
+NO_TITLE = re.compile(
+    r"(?:untitled|no title|document|presentation|slide|title|无标题|未命名|幻灯片)[ \d]*\Z|microsoft \w+ - |"
+    r"\S+\.(?:docx?|dotx?|dvi|html?|indd|odt|pages|pdf|pptx?|qxd|rtf|tex|tiff?|txt|xlsx?)\Z|(?:https?|file)://",
+    re.IGNORECASE,
+)
+
+
+def extract(data: bytes, name: str, limits: Limits) -> Extracted:
+    """The text of an uploaded file, with its title (never empty), pages, headings and code blocks.
+
+    name: what the uploader called it; trusted for no more than the choice between formats of plain text.
+    Raises Problem: "empty_file", "too_large", "no_text", and what `identify` and the format's reader raise.
+    """
+    if not data:
+        raise Problem("empty_file")
+    if len(data) > limits.max_bytes:
+        raise Problem("too_large", size=megabytes(len(data)), limit=megabytes(limits.max_bytes))
+    kind, content = identify(data, name)
+    extracted = READERS[kind](content, limits)
+    if not extracted.text.strip():
+        raise Problem("no_text")
+    return replace(extracted, title=_title(extracted, name))
+
+
+def safe_name(name: str) -> str:
+    """The last part of a file's name, without anything that could lead elsewhere; at most 200 characters.
+
+    Raises Problem("bad_name") when nothing is left.
+    """
+    base = re.split(r"[/\\]", name)[-1]
+    visible = "".join(c for c in base if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+    visible = visible.strip()
+    if not visible.strip("."):
+        raise Problem("bad_name")
+    stem, dot, extension = visible.rpartition(".")
+    if dot and len(extension) < LONGEST_NAME // 2:
+        return stem[: LONGEST_NAME - 1 - len(extension)] + dot + extension
+    return visible[:LONGEST_NAME]
+
+
+def _title(extracted: Extracted, name: str) -> str:
+    """What the file calls itself, else its first heading, else its first line if it is short, else its name."""
+    first_line = extracted.text.lstrip().partition("\n")[0].strip()
+    heading = extracted.headings[0].title if extracted.headings else ""
+    stem, dot, extension = safe_name(name).rpartition(".")
+    # The first line of other text (a table, a program, a message) says little about it.
+    is_prose = not dot or f".{extension}".lower() in KIND_OF_EXTENSION
+    candidates = [
+        "" if NO_TITLE.match(extracted.title) else extracted.title,
+        heading,
+        first_line if is_prose and len(first_line) <= LONGEST_TITLE_LINE else "",
+        stem or extension,
+    ]
+    return next(filter(None, candidates))[:LONGEST_TITLE]

@@ -1,0 +1,160 @@
+"""Markdown (CommonMark with tables): its text without the marks, its headings and code blocks."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from searchsite.documents.extract import html
+from searchsite.documents.extract.extracted import Extracted, Limits, Writer
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+FRONT_MATTER_KEY = re.compile(r"[\w-]+[ \t]*:", re.ASCII)
+FRONT_MATTER_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
+FENCE = re.compile(r"[ \t>]*(?:[-*+]|\d+[.)])?[ \t]*(`{3,}|~{3,})")
+CODE_OR_COMMENT = re.compile(r"`+[^`\n]*`+|<!--")
+HEADING_ID = re.compile(r"[ \t]*\{#[\w:.-]+\}[ \t]*\Z")  # "## Pod lifetime {#pod-lifetime}", as site generators have it
+TAG = re.compile(r"</?([a-zA-Z][\w:-]*)")
+BREAK_TAG = re.compile(r"<br\b", re.IGNORECASE)
+
+
+def read(data: bytes, limits: Limits) -> Extracted:
+    """Read Markdown in UTF-8; its title is that of its front matter. Raises Problem("too_much_text")."""
+    from markdown_it import MarkdownIt
+
+    source, title = _without_front_matter(data.decode().replace("\r\n", "\n"))
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    blocks = _Blocks(Writer(limits))
+    for token in parser.parse(without_comments(source)):
+        blocks.take(token)
+    return blocks.writer.extracted("markdown", title)
+
+
+def without_comments(source: str) -> str:
+    """Take out HTML comments, however many lines they span, but leave them where they are code.
+
+    CommonMark ends a comment where the list item around it ends; writers who comment out whole paragraphs do not.
+    """
+    kept: list[str] = []
+    position = 0
+    fence = ""
+    while position < len(source):
+        end = source.find("\n", position) + 1 or len(source)
+        mark = FENCE.match(source, position, end)
+        if fence:
+            closes = mark and mark[1].startswith(fence) and not source[mark.end() : end].strip("`~ \t\n")
+            fence = "" if closes else fence
+        elif mark:
+            fence = mark[1]
+        else:
+            comment = _comment_start(source, position, end)
+            after = source.find("-->", comment) + 3 if comment >= 0 else 0
+            if after > 2:
+                kept.append(source[position:comment])
+                position = after
+                continue
+            if comment >= 0:  # never closed, and so is no other that follows
+                return "".join(kept) + source[position:]
+        kept.append(source[position:end])
+        position = end
+    return "".join(kept)
+
+
+def _comment_start(source: str, position: int, end: int) -> int:
+    """Where a comment starts in a line, but not in `code`; -1 without one."""
+    for match in CODE_OR_COMMENT.finditer(source, position, end):
+        if match[0] == "<!--":
+            return match.start()
+    return -1
+
+
+def _without_front_matter(source: str) -> tuple[str, str]:
+    """The text behind the block of YAML that a file may start with, and the title that stands in it."""
+    match = FRONT_MATTER.match(source)
+    # A text may also start with a thematic break.
+    if not match or not FRONT_MATTER_KEY.match(match[1]):
+        return source, ""
+    title = FRONT_MATTER_TITLE.search(match[1])
+    return source[match.end() :], title[1].strip().strip("\"'") if title else ""
+
+
+class _Blocks:
+    """Writes the blocks of a stream of Markdown tokens."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.heading = 0  # the level of the heading that is open
+        self.depth = 0  # of lists
+        self.marker = ""
+        self.row: list[str] | None = None
+
+    def take(self, token: "Token") -> None:
+        match token.type:
+            case "heading_open":
+                self.heading = int(token.tag[1:])
+            case "heading_close":
+                self.heading = 0
+            case "inline":
+                self._write(inline_text(token.children or []))
+            case "fence" | "code_block":
+                self.writer.preformatted(token.content)
+            case "html_block":
+                if (part := html.parse(token.content)) is not None:
+                    html.write(part, self.writer)
+            case "bullet_list_open" | "ordered_list_open":
+                self.depth += 1
+            case "bullet_list_close" | "ordered_list_close":
+                self.depth -= 1
+            case "list_item_open":
+                number = f"{token.info}{token.markup}" if token.info else "-"
+                self.marker = f"{'  ' * (self.depth - 1)}{number} "
+            case "list_item_close":
+                self.marker = ""
+            case "tr_open":
+                self.row = []
+            case "tr_close":
+                self.writer.block(" | ".join(filter(None, self.row or [])), run="table")
+                self.row = None
+
+    def _write(self, text: str) -> None:
+        if self.heading:
+            self.writer.heading(self.heading, HEADING_ID.sub("", text))
+        elif self.row is not None:
+            self.row.append(" ".join(text.split()))
+        else:
+            self.writer.block(self.marker + text.strip(), run="list" if self.marker else None)
+            self.marker = ""
+
+
+def inline_text(tokens: "Sequence[Token]") -> str:
+    """The text within a paragraph as a reader sees it: no marks, no tags, of a link only its words."""
+    pieces: list[str] = []
+    for token in tokens:
+        match token.type:
+            case "softbreak" | "hardbreak":
+                pieces.append("\n")
+            case "image":
+                pieces.append(inline_text(token.children or []))
+            case "html_inline":
+                pieces.append(_tag_text(token.content))
+            case _:
+                pieces.append(token.content)
+    return "".join(pieces)
+
+
+def _tag_text(tag: str) -> str:
+    """What stays of a tag: nothing, but "pip install <package>" is not HTML though it looks like a tag."""
+    if BREAK_TAG.match(tag):
+        return "\n"
+    name = TAG.match(tag)
+    return tag if name and name[1].lower() not in _html_tags() else ""
+
+
+@cache
+def _html_tags() -> frozenset[str]:
+    from lxml.html import defs
+
+    return frozenset(defs.tags | {"svg", "path", "picture", "source", "video", "audio", "details", "summary"})

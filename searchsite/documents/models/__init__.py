@@ -1,0 +1,19 @@
+"""What the site holds: collections, documents, their revisions and passages, and the work still to be done on them."""
+
+from searchsite.documents.models.changes import Change, ChangeCounter
+from searchsite.documents.models.documents import Collection, Document, DocumentQuerySet, Passage, Revision
+from searchsite.documents.models.work import Job, JobQuerySet, State, Worker
+
+__all__ = [
+    "Change",
+    "ChangeCounter",
+    "Collection",
+    "Document",
+    "DocumentQuerySet",
+    "Job",
+    "JobQuerySet",
+    "Passage",
+    "Revision",
+    "State",
+    "Worker",
+]

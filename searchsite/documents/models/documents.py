@@ -1,0 +1,247 @@
+"""Collections, documents, revisions and passages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.files.storage import Storage, storages
+from django.core.validators import MaxLengthValidator
+from django.db import models, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from searchsite.documents.models.work import Job, State
+from searchsite.documents.problems import sentence
+
+
+class Collection(models.Model):
+    """Documents that belong together, and who may read them."""
+
+    class Visibility(models.TextChoices):
+        PUBLIC = "public", _("everyone")
+        SIGNED_IN = "signed_in", _("everyone who is signed in")
+        MEMBERS = "members", _("members only")
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    slug = models.SlugField(_("short name for addresses"), max_length=60, unique=True)
+    description = models.TextField(_("description"), blank=True)
+    visibility = models.CharField(
+        _("who may read it"), max_length=20, choices=Visibility.choices, default=Visibility.MEMBERS
+    )
+    groups = models.ManyToManyField(Group, blank=True, verbose_name=_("groups that may read it"))
+    users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, verbose_name=_("people who may read it"))
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("collection")
+        verbose_name_plural = _("collections")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def originals() -> Storage:
+    return storages["originals"]
+
+
+def _stored_as(_document: Document, _name: str) -> str:
+    return "upload"  # the storage names files by their content, never by what the uploader called them
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    """Bulk paths do what `Document.save()` does: queue the work, and tell the indexes of moves."""
+
+    def bulk_create(self, objs: Iterable[Document], *args: Any, **kwargs: Any) -> list[Document]:  # type: ignore[override]
+        documents = list(objs)
+        for document in documents:
+            document.take_in_source()
+            document.state = State.QUEUED
+        with transaction.atomic(using=self.db):
+            created = super().bulk_create(documents, *args, **kwargs)
+            Job.queue(Job.Kind.INGEST, [document.pk for document in created])
+        return created
+
+    def update(self, **values: Any) -> int:
+        if not values.keys() & {"collection", "collection_id", "title", "text", "file"}:
+            return super().update(**values)
+        with transaction.atomic(using=self.db):
+            ids = list(self.values_list("pk", flat=True))
+            rows = super().update(**values)
+            moved = values.keys() & {"collection", "collection_id"}
+            if values.keys() & {"text", "file"}:
+                for document in self.model.objects.filter(pk__in=ids):
+                    document.save()  # finds the new content hash, and queues
+            elif "title" in values:
+                self.model.objects.filter(pk__in=ids).update(state=State.QUEUED, problem=None)
+                Job.queue(Job.Kind.INGEST, ids)
+            if moved:
+                from searchsite.documents import changes
+
+                changes.record(ids)
+        return rows
+
+
+class Document(models.Model):
+    """One document: an uploaded file, or a text that was typed in. Saving it queues all that makes it findable."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, verbose_name=_("collection"))
+    title = models.CharField(
+        _("title"), max_length=300, blank=True, help_text=_("Left empty, it is taken from the document.")
+    )
+    file = models.FileField(_("file"), storage=originals, upload_to=_stored_as, max_length=200, blank=True)
+    name = models.CharField(_("file name"), max_length=255, blank=True)
+    size = models.BigIntegerField(_("size in bytes"), default=0)
+    text = models.TextField(
+        _("text"),
+        blank=True,
+        validators=[MaxLengthValidator(settings.SEARCHSITE_MAX_CHARACTERS)],
+        help_text=_("Instead of a file: text, in Markdown if you like."),
+    )
+    source = models.CharField(
+        _("source"),
+        max_length=500,
+        blank=True,
+        help_text=_("Where an import found it; unique in its collection."),
+    )
+    content_hash = models.CharField(_("SHA-256"), max_length=64, blank=True, editable=False, db_index=True)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.QUEUED, editable=False, db_index=True
+    )
+    problem = models.JSONField(_("problem"), null=True, editable=False)
+    live_revision = models.OneToOneField(
+        "Revision", models.SET_NULL, null=True, editable=False, related_name="live_for"
+    )
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name=_("added by"),
+    )
+    created = models.DateTimeField(_("added"), auto_now_add=True)
+    updated = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated", "-pk"]
+        verbose_name = _("document")
+        verbose_name_plural = _("documents")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "source"], condition=~Q(source=""), name="one_document_a_source"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.shown_title
+
+    def save(self, **options: Any) -> None:  # type: ignore[override]
+        """Save, and in the same transaction queue whatever the change asks for.
+
+        New content or a new title (it is part of what is encoded) means new passages and vectors; a move to another
+        collection only tells the indexes; anything else costs nothing.
+        """
+        self.take_in_source()
+        with transaction.atomic():
+            before = Document.objects.filter(pk=self.pk).values("content_hash", "title", "collection_id").first()
+            changed = before is None or (before["content_hash"], before["title"]) != (
+                self.content_hash,
+                self.title,
+            )
+            if changed:
+                self.state, self.problem = State.QUEUED, None
+                if options.get("update_fields") is not None:
+                    derived = {"name", "size", "content_hash", "state", "problem", "updated"}
+                    options["update_fields"] = {*options["update_fields"], *derived}
+            super().save(**options)
+            if changed:
+                Job.queue(Job.Kind.INGEST, [self.pk])
+            if before and before["collection_id"] != self.collection_id:
+                from searchsite.documents import changes
+
+                changes.record([self.pk])
+
+    def get_absolute_url(self) -> str:
+        return reverse("document", args=[self.pk])
+
+    @property
+    def shown_title(self) -> str:
+        """What people see: the given title, else the one found in the text, else the file's name."""
+        return self.title or (self.live_revision.title if self.live_revision else "") or self.name or f"#{self.pk}"
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, as a sentence in the reader's language; empty when it did not."""
+        return sentence(self.problem["code"], self.problem["params"]) if self.problem else ""
+
+    def take_in_source(self) -> None:
+        """Store a new upload under its content hash, and note name, size and hash of what the document is made of."""
+        if self.file and not self.file._committed:
+            from searchsite.documents.extract import safe_name
+
+            self.name = self.name or safe_name(self.file.name or "")
+            self.size = self.file.size
+            self.file.save("upload", self.file.file, save=False)
+        if self.file:
+            self.content_hash = (self.file.name or "").rsplit("/", 1)[-1]
+        else:
+            encoded = self.text.encode("utf-8", "surrogatepass")
+            self.size, self.content_hash = len(encoded), hashlib.sha256(encoded).hexdigest()
+
+    def try_again(self) -> None:
+        """Queue the work once more, whatever came of it before."""
+        with transaction.atomic():
+            Document.objects.filter(pk=self.pk).update(state=State.QUEUED, problem=None)
+            Job.queue(Job.Kind.INGEST, [self.pk])
+
+
+class Revision(models.Model):
+    """What one content and title of a document came to. Only the document's live revision is ever found or shown."""
+
+    document = models.ForeignKey(Document, models.CASCADE, related_name="revisions")
+    content_hash = models.CharField(max_length=64)
+    given_title = models.CharField(max_length=300, blank=True)
+    title = models.CharField(max_length=300)
+    kind = models.CharField(max_length=20, blank=True)
+    pipeline = models.CharField(max_length=40)
+    text = models.TextField()
+    pages = models.JSONField(null=True)
+    headings = models.JSONField(default=list)
+    preformatted = models.JSONField(default=list)
+    split = models.BooleanField(default=False)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("revision")
+        verbose_name_plural = _("revisions")
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.pk})"
+
+
+class Passage(models.Model):
+    """A stretch of a revision's text: `revision.text[start:end] == text`, counted in characters."""
+
+    revision = models.ForeignKey(Revision, models.CASCADE, related_name="passages")
+    ordinal = models.PositiveIntegerField()
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+    page = models.PositiveIntegerField(null=True)
+    heading_path = models.JSONField(default=list)
+    text = models.TextField()
+
+    class Meta:
+        verbose_name = _("passage")
+        verbose_name_plural = _("passages")
+        constraints = [models.UniqueConstraint(fields=["revision", "ordinal"], name="one_passage_an_ordinal")]
+
+    def __str__(self) -> str:
+        return f"{self.start}-{self.end}"

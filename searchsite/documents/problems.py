@@ -1,0 +1,100 @@
+"""What can be wrong with a file that somebody hands in, said in the reader's language.
+
+A problem is kept as a code and its parameters, never as a finished sentence: whoever reads it later may read another
+language than whoever caused it.
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+# Each sentence says what was wrong, then what to do about it.
+MESSAGES = {
+    "bad_name": _("The file has no usable name. Rename it, using letters or digits, and upload it again."),
+    "damaged": _(
+        "The file is damaged and cannot be opened. Open it in the program it was made with, save it again, "
+        "and upload the new copy."
+    ),
+    "empty_file": _("The file is empty (0 bytes). Check that it was saved completely, and upload it again."),
+    "encoder": _(
+        "The encoder cannot be used, so the document was not encoded: %(detail)s "
+        "Once that is mended, choose “Try again”."
+    ),
+    "internal": _(
+        "The file could not be read because of a fault on this site. Try again later, "
+        "and tell the administrator if it keeps happening."
+    ),
+    "no_text": _("No text was found in the file. Upload a file that contains readable text."),
+    "no_text_layer": _(
+        "The PDF has pages but no text layer; it is probably a scan. Run text recognition (OCR) on it, "
+        "and upload the result."
+    ),
+    "not_what_it_says": _(
+        "The file's name ends in %(extension)s, but its content is something else. Give the file the ending that "
+        "fits its content, or save it as %(extension)s again, and upload it once more."
+    ),
+    "password": _("The file is protected by a password. Remove the password, and upload the file again."),
+    "too_large": _(
+        "The file has %(size)s MB; at most %(limit)s MB are allowed. Split it into smaller files, "
+        "or leave out large pictures."
+    ),
+    "too_many_pages": _(
+        "The file has %(pages)s pages; at most %(limit)s are allowed. Split it into smaller files, "
+        "and upload each of them."
+    ),
+    "too_much_text": _(
+        "The file holds more than %(limit)s characters of text, which is the most allowed. "
+        "Split it into smaller files, and upload each of them."
+    ),
+    "unpacks_too_large": _(
+        "The file unpacks to %(size)s MB; at most %(limit)s MB are allowed. Split it into smaller files, "
+        "and upload each of them."
+    ),
+    "worker_died": _(
+        "Reading the document ended the worker process %(attempts)s times, so it was given up. It may need more "
+        "memory than there is: split it into smaller files, or choose “Try again” once there is more."
+    ),
+    "unsupported_kind": _(
+        "This kind of file cannot be read here. Save its text as one of these kinds, and upload that: %(kinds)s."
+    ),
+}
+
+
+class Problem(Exception):
+    """A reason to refuse a file.
+
+    `code` is a key of MESSAGES, `params` are the values for its sentence (JSON-able). Can be pickled, so that it may
+    come from a child process.
+    """
+
+    def __init__(self, code: str, **params: str | int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+    def __str__(self) -> str:
+        return sentence(self.code, self.params)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Problem, self.code, **self.params), ()
+
+    def as_json(self) -> dict[str, Any]:
+        """What to store: {"code": str, "params": {str: str | int}}; `sentence(**stored)` reads it back."""
+        return {"code": self.code, "params": self.params}
+
+
+def sentence(code: str, params: dict[str, str | int]) -> str:
+    """Say the problem in the active language; one that is not known, or lacks a parameter, as a fault of the site."""
+    message = MESSAGES.get(code, MESSAGES["internal"])
+    try:
+        return str(message) % params
+    except (KeyError, TypeError, ValueError):
+        # Stored by an older version, with other parameters: the reader still gets a sentence.
+        return str(MESSAGES["internal"])
+
+
+def megabytes(size: int) -> str:
+    """Write bytes as megabytes (2**20), rounded up to a tenth so that what is over a limit also reads so."""
+    return f"{math.ceil(size / 2**20 * 10) / 10:.1f}".removesuffix(".0")

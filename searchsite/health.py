@@ -1,0 +1,82 @@
+"""For supervisors and load balancers: is the process alive, and do searches work?"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from encoder import EncoderError
+
+from searchsite.documents import jobs
+from searchsite.index import backends, follow
+
+log = logging.getLogger(__name__)
+_warming = threading.Lock()
+
+
+@never_cache
+@require_safe
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """200 while the process lives; the parts, and which of them are degraded, as JSON."""
+    parts = {"database": _database()}
+    if parts["database"] == "ok":
+        parts |= {"worker": _worker(), "index": _index()}
+    parts["encoder"] = _encoder()
+    degraded = [name for name, state in parts.items() if state not in ("ok", "not loaded yet")]
+    return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded, "parts": parts})
+
+
+@never_cache
+@require_safe
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """200 only when a search would work now: it does one, without a user. The first call loads the encoder."""
+    if not _warming.acquire(blocking=False):
+        return JsonResponse({"ready": False, "reason": "the encoder is being loaded"}, status=503)
+    try:
+        followed = follow.current()
+        query = backends.get_encoder().encode_queries(["ready"])[0]
+        followed.store.search(query, 1)
+        return JsonResponse({"ready": True, "passages": len(followed.store.ids())})
+    except (DatabaseError, EncoderError, follow.IndexUnavailable) as error:
+        log.warning("not ready: %s", error)
+        return JsonResponse({"ready": False, "reason": _reason(error)}, status=503)
+    finally:
+        _warming.release()
+
+
+def _reason(error: Exception) -> str:
+    # What a database or a loader says may hold paths and host names, and this page needs no sign-in.
+    return str(error) if isinstance(error, follow.IndexUnavailable) else type(error).__name__
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        log.exception("the database does not answer")
+        return "does not answer"
+    return "ok"
+
+
+def _worker() -> str:
+    return "ok" if jobs.living_workers() else "no worker has been seen: documents that are saved now wait"
+
+
+def _index() -> str:
+    try:
+        return "ok" if follow.active_build() else "not built yet: small sites are searched all the same"
+    except follow.IndexUnavailable as unavailable:
+        return str(unavailable)
+
+
+def _encoder() -> str:
+    try:
+        backends.description()
+    except EncoderError:
+        return "cannot be used"
+    return "ok" if backends.is_loaded() else "not loaded yet"

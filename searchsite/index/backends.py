@@ -1,0 +1,61 @@
+"""The site's one way to its encoder: chosen by the settings, loaded once a process, when something is encoded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+import encoder
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from encoder import Description
+    from encoder.local import Encoder
+    from encoder.tiny import TinyEncoder
+
+_loading = threading.Lock()
+
+
+@cache
+def description() -> Description:
+    """What the encoder is: name, dimensions, pooling, fingerprint. Reads files, but loads no model."""
+    return encoder.describe(
+        settings.SEARCHSITE_ENCODER, settings.SEARCHSITE_MODELS_DIR, pooling=settings.SEARCHSITE_POOLING
+    )
+
+
+def fingerprint() -> str:
+    return description().fingerprint
+
+
+def get_encoder() -> Encoder | TinyEncoder:
+    """The encoder, loaded (some seconds) at the first call; other threads wait for it."""
+    with _loading:
+        return _loaded()
+
+
+def is_loaded() -> bool:
+    return _loaded.cache_info().currsize > 0
+
+
+@cache
+def _loaded() -> Encoder | TinyEncoder:
+    return encoder.load(
+        settings.SEARCHSITE_ENCODER, settings.SEARCHSITE_MODELS_DIR, pooling=settings.SEARCHSITE_POOLING
+    )
+
+
+@cache
+def token_offsets() -> Callable[[str], list[tuple[int, int]]]:
+    """Text -> the (start, end) of each of its tokens. Needs the tokenizer only, not the model."""
+    from encoder.tokenizing import token_offsets_function
+
+    return token_offsets_function(description())
+
+
+def forget() -> None:
+    """Forget what was loaded: the next use reads the settings again."""
+    for cached in (description, _loaded, token_offsets):
+        cached.cache_clear()

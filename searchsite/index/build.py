@@ -1,0 +1,136 @@
+"""Building the index anew from the database, beside the one that serves."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from searchsite.documents.jobs import Progress
+from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision
+from searchsite.index import backends, ingest
+from searchsite.index.models import ActiveBuild, Build, Vector
+from searchsite.index.vectors import Rows, live_documents, live_rows
+
+if TYPE_CHECKING:
+    from searchsite.index.vectors import Matrix
+
+log = logging.getLogger(__name__)
+
+KEPT = 2  # the active build and the one before
+SAMPLE = 1000
+ASIDE_SECONDS = 24 * 3600
+
+
+def rebuild(job: Job, progress: Progress) -> None:
+    """Encode what lacks a vector of the present encoder, write a new build aside, and make it the one that serves."""
+    encode_all(progress)
+    describes = backends.description()
+    build = Build.objects.create(fingerprint=describes.fingerprint, encoder=describes.name, dim=describes.dim)
+    try:
+        _write(build, progress)
+    except BaseException:
+        Build.objects.filter(pk=build.pk).update(state=Build.State.FAILED, finished=timezone.now())
+        raise
+    activate(build)
+    tidy()
+
+
+def encode_all(progress: Progress) -> None:
+    """Bring every live revision up to date: passages by the present pipeline, vectors by the present encoder."""
+    fingerprint = backends.fingerprint()
+    behind = Passage.objects.exclude(vectors__fingerprint=fingerprint).filter(revision__live_for__isnull=False)
+    stale = Revision.objects.filter(live_for__isnull=False).exclude(pipeline=ingest.pipeline())
+    documents = sorted(
+        {
+            *behind.values_list("revision__document_id", flat=True),
+            *stale.values_list("document_id", flat=True),
+        }
+    )
+    for done, pk in enumerate(documents):
+        progress("encoding", done, len(documents))
+        ingest.ingest(Job(document_id=pk), lambda *_progress: None)
+
+
+def _write(build: Build, progress: Progress) -> None:
+    # Read before the rows: a change that comes while they are read has a higher number and is replayed on top.
+    counter = ChangeCounter.objects.filter(pk=1).first()
+    build.change_number = counter.value if counter else 0
+    from searchsite.index.stores import faiss
+
+    sample: list[Matrix] = []
+
+    def rows() -> Iterator[Rows]:
+        done, total = 0, Document.objects.filter(live_revision__isnull=False).count()
+        for ids in live_documents():
+            part = live_rows(ids, build.fingerprint, build.dim)
+            if len(part):
+                sample.append(part.vectors[:: max(1, len(part) * total // (len(ids) * SAMPLE))])
+                yield part
+            done += len(ids)
+            progress("building", done, total)
+
+    build.folder = f"build-{build.pk}"
+    folder = settings.INDEX_DIR / build.folder
+    facts = {"dim": build.dim, "fingerprint": build.fingerprint, "change_number": build.change_number}
+    build.passages = faiss.write_build(folder, rows(), facts)
+    build.unrelated_cosine = _mean_cosine(np.concatenate(sample)) if sample else 0.0
+    build.size = sum(path.stat().st_size for path in folder.iterdir())
+    build.save()
+
+
+def _mean_cosine(vectors: Matrix) -> float:
+    """Mean cosine of random pairs of different rows of (n, dim): what likeness by mere chance looks like."""
+    if len(vectors) < 2:
+        return 0.0
+    shuffled = np.random.default_rng(0).permutation(len(vectors))
+    return float(np.mean(np.sum(vectors * np.roll(vectors[shuffled], 1, axis=0)[np.argsort(shuffled)], axis=1)))
+
+
+def activate(build: Build) -> None:
+    """Make it the build that serves, in every process, by one update in one transaction."""
+    with transaction.atomic():
+        Build.objects.filter(pk=build.pk).update(state=Build.State.READY, finished=timezone.now())
+        ActiveBuild.objects.update_or_create(pk=1, defaults={"build": build})
+
+
+def tidy() -> None:
+    """Delete builds older than the last two, what killed builders left, and the changes that no build needs."""
+    ready = list(Build.objects.filter(state=Build.State.READY)[:KEPT])
+    for old in Build.objects.filter(state=Build.State.READY).exclude(pk__in=[build.pk for build in ready]):
+        shutil.rmtree(settings.INDEX_DIR / old.folder, ignore_errors=True)
+        old.delete()
+    if len(ready) == KEPT:
+        Change.objects.filter(number__lte=min(build.change_number for build in ready)).delete()
+    for path in Path(settings.INDEX_DIR).glob("*.aside-*"):
+        if time.time() - path.stat().st_mtime > ASIDE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def queue_when_due() -> None:
+    """Queue a rebuild when so much has changed since the last one that the delta would grow slow."""
+    if Job.objects.open().filter(kind=Job.Kind.REBUILD).exists():
+        return
+    active = ActiveBuild.objects.select_related("build").first()
+    upto = active.build.change_number if active and active.build else 0
+    changed = Change.objects.filter(number__gt=upto).count()
+    live = Document.objects.filter(live_revision__isnull=False).count()
+    if changed <= max(200, live // 10):
+        return
+    if Job.objects.open().filter(kind=Job.Kind.INGEST).exists() and changed < 5000:
+        return  # more is coming: once, at the end of an import, is enough
+    log.info("%s changes since the last build of the index: rebuilding it", changed)
+    Job.queue(Job.Kind.REBUILD)
+
+
+def stored_vectors(fingerprint: str) -> int:
+    """How many live passages have a vector of that encoder."""
+    return Vector.objects.filter(fingerprint=fingerprint, passage__revision__live_for__isnull=False).count()

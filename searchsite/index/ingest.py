@@ -1,0 +1,181 @@
+"""From a saved document to a findable one: extract, split, encode, store, make live.
+
+Everything is stored in short batches that nobody sees yet; one update makes the revision live. A kill in the middle
+costs one batch: the next attempt goes on from what is stored.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+
+from encoder import EncoderError
+from searchsite.documents import changes
+from searchsite.documents.extract import Limits, extract
+from searchsite.documents.jobs import Progress
+from searchsite.documents.models import Document, Job, Passage, Revision
+from searchsite.documents.problems import Problem
+from searchsite.documents.split import split
+from searchsite.index import backends
+from searchsite.index.models import Vector
+from searchsite.index.vectors import as_bytes, encoded_text, text_hash
+
+VERSION = 1  # raised when extraction or splitting changes: revisions made by another version are made anew
+BATCH = 256
+
+
+def pipeline() -> str:
+    """What, beside content and title, decides the passages: our version and the target length."""
+    return f"{VERSION}/{settings.SEARCHSITE_PASSAGE_TOKENS}"
+
+
+def ingest(job: Job, progress: Progress) -> None:
+    """Bring what is findable of the job's document up to what the document now says."""
+    document = Document.objects.select_related("live_revision").filter(pk=job.document_id).first()
+    if document is None:  # deleted while it waited
+        return
+    progress("reading", 0, 0)
+    try:
+        revision = revision_for(document)
+        encoded = encode_missing(revision, progress)
+    except EncoderError as error:
+        raise Problem("encoder", detail=str(error)) from error
+    if revision.pk != document.live_revision_id or encoded:
+        make_live(revision)
+    discard_others(document.pk)
+
+
+def revision_for(document: Document) -> Revision:
+    """The revision of the document's present content and title, with its passages: found, gone on with, or made."""
+    wanted = {"content_hash": document.content_hash, "given_title": document.title, "pipeline": pipeline()}
+    revision = document.revisions.filter(**wanted).order_by("pk").last()
+    if revision is None:
+        extracted = extract(_content(document), document.name or "text.md", _limits())
+        revision = Revision.objects.create(
+            document=document,
+            title=document.title or extracted.title[:300] or document.name,
+            kind=extracted.kind,
+            text=extracted.text,
+            pages=extracted.pages,
+            headings=[[h.offset, h.level, h.title] for h in extracted.headings],
+            preformatted=extracted.preformatted,
+            **wanted,
+        )
+    if not revision.split:
+        store_passages(revision)
+    return revision
+
+
+def store_passages(revision: Revision) -> None:
+    """Split the revision's text and store its passages, in place of what a killed attempt may have left."""
+    from searchsite.documents.extract import Heading
+
+    limit = backends.description().max_tokens
+    spans = split(
+        revision.text,
+        headings=[Heading(*heading) for heading in revision.headings],
+        pages=revision.pages,
+        token_offsets=backends.token_offsets(),
+        target_tokens=min(settings.SEARCHSITE_PASSAGE_TOKENS, limit * 4 // 5),
+        max_tokens=limit * 9 // 10,  # the rest is for title, heading path and prefix
+        preformatted=[(start, end) for start, end in revision.preformatted],
+    )
+    _delete_passages(revision)
+    for first in range(0, len(spans), BATCH):
+        Passage.objects.bulk_create(
+            Passage(
+                revision=revision,
+                ordinal=first + n,
+                start=span.start,
+                end=span.end,
+                page=span.page,
+                heading_path=list(span.heading_path),
+                text=revision.text[span.start : span.end],
+            )
+            for n, span in enumerate(spans[first : first + BATCH])
+        )
+    revision.split = True
+    revision.save(update_fields=["split"])
+
+
+def encode_missing(revision: Revision, progress: Progress) -> int:
+    """Give each passage its vector by the present encoder; returns how many had none.
+
+    A text that has been encoded before, anywhere on the site, is not encoded again: its vector is copied.
+    """
+    fingerprint = backends.fingerprint()
+    passages = revision.passages.exclude(vectors__fingerprint=fingerprint).order_by("ordinal")
+    missing = list(passages.values_list("pk", flat=True))
+    total = revision.passages.count()
+    for first in range(0, len(missing), BATCH):
+        progress("encoding", total - len(missing) + first, total)
+        batch = Passage.objects.in_bulk(missing[first : first + BATCH])
+        texts = {pk: encoded_text(revision.title, p.heading_path, p.text) for pk, p in batch.items()}
+        hashes = {pk: text_hash(text) for pk, text in texts.items()}
+        known = dict(
+            Vector.objects.filter(fingerprint=fingerprint, text_hash__in=set(hashes.values()))
+            .order_by()
+            .values_list("text_hash", "data")
+        )
+        unknown = {hashes[pk]: text for pk, text in texts.items() if hashes[pk] not in known}
+        if unknown:
+            made = backends.get_encoder().encode_passages(list(unknown.values()))
+            known |= {key: as_bytes(vector) for key, vector in zip(unknown, made, strict=True)}
+        Vector.objects.bulk_create(
+            [
+                Vector(passage_id=pk, fingerprint=fingerprint, text_hash=key, data=known[key])
+                for pk, key in hashes.items()
+            ],
+            ignore_conflicts=True,  # another worker may have stored the same vector meanwhile
+        )
+    progress("encoding", total, total)
+    return len(missing)
+
+
+def make_live(revision: Revision) -> bool:
+    """Serve this revision from now on, if it is still what the document says; else a newer job is already queued."""
+    with transaction.atomic():
+        document = Document.objects.select_for_update().filter(pk=revision.document_id).first()
+        if document is None:
+            return False
+        if (document.content_hash, document.title) != (revision.content_hash, revision.given_title):
+            return False
+        Document.objects.filter(pk=document.pk).update(live_revision=revision)
+        changes.record([document.pk])
+    return True
+
+
+def discard_others(document_id: int) -> None:
+    """Delete the revisions of a document that are not live and not what it now says, in short batches."""
+    document = Document.objects.filter(pk=document_id).first()
+    if document is None:
+        return
+    others = Revision.objects.filter(document_id=document_id).exclude(pk=document.live_revision_id)
+    for revision in others.exclude(content_hash=document.content_hash, given_title=document.title):
+        _delete_passages(revision)
+        revision.delete()
+    # Made by another version of the pipeline from the same content and title: only what is live stays.
+    if document.live_revision_id:
+        for revision in others.exclude(pipeline=pipeline()):
+            _delete_passages(revision)
+            revision.delete()
+
+
+def _delete_passages(revision: Revision) -> None:
+    while ids := list(revision.passages.values_list("pk", flat=True)[:BATCH]):
+        Passage.objects.filter(pk__in=ids).delete()
+
+
+def _content(document: Document) -> bytes:
+    if not document.file:
+        return document.text.encode("utf-8", "replace")
+    with document.file.open("rb") as original:
+        return original.read()  # type: ignore[no-any-return]
+
+
+def _limits() -> Limits:
+    return Limits(
+        max_bytes=settings.SEARCHSITE_MAX_FILE_MB * 1024 * 1024,
+        max_pages=settings.SEARCHSITE_MAX_PAGES,
+        max_characters=settings.SEARCHSITE_MAX_CHARACTERS,
+    )

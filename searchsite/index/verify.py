@@ -1,0 +1,120 @@
+"""Does the index say what the database says? And mending it where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from django.db.models import Count
+
+from searchsite.documents.models import Document, Job, State
+from searchsite.index import backends, build, follow
+from searchsite.index.models import Vector
+from searchsite.index.vectors import as_matrix
+
+SAMPLE = 500
+SAME = 0.9999  # cosine between a vector in the database and the same one in the index
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong: a sentence, and the documents that must be read again (none: rebuild the index)."""
+
+    sentence: str
+    documents: list[int] = field(default_factory=list)
+
+
+def verify() -> list[Finding]:
+    """All that differs between the index and the database; nothing is changed."""
+    return [*_check_documents(), *_check_vectors(), *_check_index()]
+
+
+def repair(findings: list[Finding]) -> Iterator[str]:
+    """Mend what was found: queue the documents that lack something, rebuild the index at once; says what it does."""
+    documents = sorted({pk for finding in findings for pk in finding.documents})
+    for document in Document.objects.filter(pk__in=documents):
+        document.try_again()
+    if documents:
+        yield f"{len(documents)} documents are queued to be read again."
+    if any(not finding.documents for finding in findings):
+        build.rebuild(Job(kind=Job.Kind.REBUILD), lambda *_progress: None)
+        follow.forget()
+        yield "The index has been rebuilt."
+
+
+def _check_documents() -> Iterator[Finding]:
+    """Documents that call themselves ready have something live; originals are where their rows say."""
+    dead = list(Document.objects.filter(state=State.READY, live_revision=None).values_list("pk", flat=True))
+    if dead:
+        yield Finding(f"{len(dead)} documents are called ready but have nothing that can be found.", dead)
+    empty = list(
+        Document.objects.filter(live_revision__isnull=False)
+        .annotate(passages=Count("live_revision__passages"))
+        .filter(passages=0)
+        .values_list("pk", flat=True)
+    )
+    if empty:
+        yield Finding(f"{len(empty)} documents have no passages.", empty)
+    for document in Document.objects.exclude(file="").only("pk", "file", "name").iterator():
+        if not document.file.storage.exists(document.file.name or ""):
+            yield Finding(
+                f"The original of document {document.pk} ({document.name}) is missing from the disk.",
+                [document.pk],
+            )
+
+
+def _check_vectors() -> Iterator[Finding]:
+    """Each live passage has a vector of the present encoder, of the right length."""
+    describes = backends.description()
+    lacking = list(
+        Document.objects.filter(live_revision__isnull=False)
+        .filter(live_revision__passages__isnull=False)
+        .exclude(live_revision__passages__vectors__fingerprint=describes.fingerprint)
+        .distinct()
+        .values_list("pk", flat=True)
+    )
+    partly = list(
+        Document.objects.filter(live_revision__isnull=False)
+        .exclude(pk__in=lacking)
+        .filter(live_revision__passages__in=_passages_without_vector(describes.fingerprint))
+        .distinct()
+        .values_list("pk", flat=True)
+    )
+    if lacking or partly:
+        yield Finding(f"{len(lacking) + len(partly)} documents lack vectors of the present encoder.", lacking + partly)
+
+
+def _passages_without_vector(fingerprint: str):  # type: ignore[no-untyped-def]
+    from searchsite.documents.models import Passage
+
+    return Passage.objects.exclude(vectors__fingerprint=fingerprint).values("pk")
+
+
+def _check_index() -> Iterator[Finding]:
+    """The build on disk with its changes replayed has the ids, and a sample of the vectors, of the database."""
+    describes = backends.description()
+    try:
+        followed = follow.open_build(follow.active_build())
+    except follow.IndexUnavailable as unavailable:
+        yield Finding(str(unavailable))
+        return
+    counter = follow.change_number()
+    followed = follow.catch_up(followed, counter)
+    live = Vector.objects.filter(fingerprint=describes.fingerprint, passage__revision__live_for__isnull=False)
+    expected = np.sort(np.fromiter(live.values_list("passage_id", flat=True), np.int64))
+    held = followed.store.ids()
+    missing, extra = np.setdiff1d(expected, held), np.setdiff1d(held, expected)
+    if len(missing):
+        yield Finding(f"{len(missing)} passages are missing from the index.")
+    if len(extra):
+        yield Finding(f"{len(extra)} passages in the index are not findable by the database.")
+    common = np.intersect1d(expected, held)
+    sample = common[:: max(1, len(common) // SAMPLE)].tolist()
+    differing = 0
+    for pk, data in live.filter(passage_id__in=sample).values_list("passage_id", "data"):
+        stored, indexed = as_matrix([data], describes.dim)[0], followed.store.vector(pk)
+        if indexed is None or (stored.any() and float(stored @ indexed) < SAME):
+            differing += 1
+    if differing:
+        yield Finding(f"{differing} of {len(sample)} sampled vectors differ between the index and the database.")

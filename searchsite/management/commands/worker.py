@@ -1,0 +1,62 @@
+"""`manage.py worker`: does the queued work, at a lower priority than the web server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, close_old_connections
+
+from searchsite import tasks
+from searchsite.documents import jobs
+
+log = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Do the queued work: read, encode and index documents. Several may run, on several machines."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--until-done", action="store_true", help="end when nothing waits any more")
+
+    def handle(self, *_args: Any, until_done: bool, **_options: Any) -> None:
+        if settings.SEARCHSITE_TASKS != "worker":
+            raise CommandError("SEARCHSITE_TASKS is not 'worker', so nothing is queued for a worker to do.")
+        # Imported here: its module reads the settings of the task database.
+        from django_tasks_db.management.commands.db_worker import Worker
+
+        os.nice(10)
+        name = jobs.worker_name()
+        stop = threading.Event()
+        tasks.upkeep(name)
+        upkeep = threading.Thread(target=keep_up, args=(name, stop), name="upkeep", daemon=True)
+        upkeep.start()
+        worker = Worker(
+            queue_names=["*"],
+            interval=0.25,
+            batch=until_done,
+            backend_name="default",
+            startup_delay=False,
+            max_tasks=None,
+            worker_id=name,
+            excluded_queue_names=[],
+        )
+        worker.configure_signals()
+        try:
+            worker.run()
+        finally:
+            stop.set()
+
+
+def keep_up(name: str, stop: threading.Event) -> None:
+    """Tell that this worker lives, and set right what dead ones left, every few seconds until `stop`."""
+    while not stop.wait(settings.SEARCHSITE_LEASE_SECONDS / 4):
+        close_old_connections()
+        try:
+            tasks.upkeep(name)
+        except DatabaseError:  # a busy or restarting database: the next turn tries again
+            log.exception("upkeep failed; it is tried again")

@@ -1,0 +1,35 @@
+"""What the search page accepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from searchsite.search.retrieve import MAX_PAGES
+
+MAX_QUESTION = 1000
+
+
+class SearchForm(forms.Form):
+    """A question and a page number. Whatever is wrong with them is put right, never refused, except by length."""
+
+    q = forms.CharField(
+        required=False,
+        max_length=MAX_QUESTION,
+        error_messages={
+            "max_length": _(
+                "The question is too long: at most %(limit_value)d characters, please. It has %(show_value)d."
+            )
+        },
+    )
+    page = forms.IntegerField(required=False)
+
+    def clean_page(self) -> int:
+        return min(MAX_PAGES, max(1, self.cleaned_data.get("page") or 1))
+
+    def clean(self) -> dict[str, Any]:
+        self.cleaned_data.setdefault("page", 1)
+        self._errors.pop("page", None)  # type: ignore[union-attr]
+        return self.cleaned_data

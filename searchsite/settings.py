@@ -1,0 +1,183 @@
+"""Django settings. All that differs between installations comes from the environment; the README lists it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from searchsite import environment as env
+
+BASE_DIR = env.BASE_DIR
+env.read_dotenv()
+
+# --- where things lie -------------------------------------------------------------------------------------
+DATA_DIR = env.folder("SEARCHSITE_DATA_DIR", BASE_DIR / "var")
+SEARCHSITE_MODELS_DIR = env.folder("SEARCHSITE_MODELS_DIR", DATA_DIR / "models")
+INDEX_DIR = DATA_DIR / "index"
+
+# --- who may reach the site -------------------------------------------------------------------------------
+DEBUG = env.yes_no("SEARCHSITE_DEBUG")
+SECRET_KEY = env.secret("SEARCHSITE_SECRET_KEY", DATA_DIR / "secret-key")
+SEARCHSITE_HOST = env.text("SEARCHSITE_HOST", "127.0.0.1")
+SEARCHSITE_PORT = env.number("SEARCHSITE_PORT", 8000, 1, 65535)
+SEARCHSITE_THREADS = env.number("SEARCHSITE_THREADS", 8, 1, 256)
+ALLOWED_HOSTS = env.names("SEARCHSITE_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("SEARCHSITE_CSRF_ORIGINS", [])
+if env.yes_no("SEARCHSITE_BEHIND_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    USE_X_FORWARDED_HOST = True
+if env.yes_no("SEARCHSITE_HTTPS"):
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # a probe speaks plain HTTP to the process itself
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],  # data: is Django admin's own stylesheet
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# --- what it is made of -----------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "searchsite",
+    "searchsite.documents",
+    "searchsite.index",
+    "searchsite.search",
+    "encoder",
+    "django_tasks",
+    "django_tasks_db",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+ROOT_URLCONF = "searchsite.urls"
+WSGI_APPLICATION = "searchsite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+LOGIN_URL = "admin:login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- data -------------------------------------------------------------------------------------------------
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'searchsite.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Several processes on one file: readers never wait (WAL), writers queue up instead of failing half-way
+    # through a transaction (IMMEDIATE), and what was committed is on the disk (FULL).
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        transaction_mode="IMMEDIATE",
+        timeout=20,
+        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
+    )
+else:
+    DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+    "originals": {
+        "BACKEND": "searchsite.documents.storage.ContentAddressedStorage",
+        "OPTIONS": {"location": DATA_DIR / "originals"},
+    },
+}
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- work in the background -------------------------------------------------------------------------------
+SEARCHSITE_TASKS = env.text("SEARCHSITE_TASKS", "worker", one_of=("worker", "inline"))
+TASKS = {
+    "default": {
+        "BACKEND": "django_tasks_db.DatabaseBackend"
+        if SEARCHSITE_TASKS == "worker"
+        else "django_tasks.backends.immediate.ImmediateBackend"
+    }
+}
+SEARCHSITE_LEASE_SECONDS = env.number("SEARCHSITE_LEASE_SECONDS", 20, 2, 3600)
+
+# --- documents and the encoder ----------------------------------------------------------------------------
+SEARCHSITE_ENCODER = env.text("SEARCHSITE_ENCODER", "e5-small")
+SEARCHSITE_POOLING = env.text("SEARCHSITE_POOLING", "mean", one_of=("mean", "cls", "tanh"))
+SEARCHSITE_PASSAGE_TOKENS = env.number("SEARCHSITE_PASSAGE_TOKENS", 200, 16, 4096)
+SEARCHSITE_MAX_FILE_MB = env.number("SEARCHSITE_MAX_FILE_MB", 20, 1, 2048)
+SEARCHSITE_MAX_PAGES = env.number("SEARCHSITE_MAX_PAGES", 2000, 1, 100_000)
+SEARCHSITE_MAX_CHARACTERS = env.number("SEARCHSITE_MAX_CHARACTERS", 10_000_000, 1000, 1_000_000_000)
+DATA_UPLOAD_MAX_MEMORY_SIZE = SEARCHSITE_MAX_FILE_MB * 1024 * 1024  # text typed into a form
+DATA_UPLOAD_MAX_NUMBER_FILES = 2000
+
+# --- language, time, log ----------------------------------------------------------------------------------
+USE_I18N = True
+USE_TZ = True
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LANGUAGE_CODE = env.text("SEARCHSITE_LANGUAGE", "en", one_of=tuple(code for code, _name in LANGUAGES))
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.text("SEARCHSITE_TIME_ZONE", "UTC")
+SITE_NAME = _("Semantic search")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "searchsite": {"level": env.text("SEARCHSITE_LOG_LEVEL", "INFO", one_of=("DEBUG", "INFO", "WARNING", "ERROR"))},
+        # An optional package that is not installed, tried at each import of the worker: of no use to anyone.
+        "django_tasks": {"level": "WARNING"},
+        "django_tasks_db": {"level": "WARNING"},
+    },
+}

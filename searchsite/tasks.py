@@ -1,0 +1,68 @@
+"""The door between the task runner and the work: which function does which kind of job."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django_tasks import task
+
+from searchsite.documents import jobs
+from searchsite.documents.models import Job, Worker
+from searchsite.index import build, ingest
+
+HANDLERS: dict[str, jobs.Handler] = {
+    Job.Kind.INGEST: ingest.ingest,
+    Job.Kind.REBUILD: build.rebuild,
+}
+TURN_SECONDS = 2.0
+
+
+@task()
+def work() -> int:
+    """Do the jobs that wait, for a short turn, so that a worker that is told to stop does so soon."""
+    worker = jobs.worker_name()
+    began, done = time.monotonic(), 0
+    while jobs.run_next(HANDLERS, worker) is not None:
+        done += 1
+        if time.monotonic() - began > TURN_SECONDS and settings.SEARCHSITE_TASKS == "worker":
+            wake_worker()
+            break
+    return done
+
+
+def wake_worker(**_signal: Any) -> None:
+    """Have the runner call `work`, unless a call that has not begun yet will see the job anyway."""
+    if settings.SEARCHSITE_TASKS == "worker":
+        from django_tasks_db.models import DBTaskResult
+
+        if DBTaskResult.objects.ready().filter(task_path=work.module_path).exists():
+            return
+    work.enqueue()
+
+
+def upkeep(worker: str) -> None:
+    """What a worker does every few seconds beside its jobs: tell that it lives, and set right what the dead left."""
+    from django_tasks_db.models import DBTaskResult
+
+    jobs.sign_of_life(worker)
+    jobs.reap()
+    build.queue_when_due()
+    if jobs.claimable():
+        wake_worker()
+    living = set(
+        Worker.objects.filter(
+            seen__gte=timezone.now() - timedelta(seconds=settings.SEARCHSITE_LEASE_SECONDS)
+        ).values_list("name", flat=True)
+    )
+    for result in DBTaskResult.objects.running():
+        if not living & set(result.worker_ids):  # its worker was killed; the jobs themselves are reaped above
+            result.set_failed(RuntimeError("the worker gave no sign of life"))
+    DBTaskResult.objects.finished().filter(finished_at__lt=timezone.now() - timedelta(days=1)).delete()
+
+
+def connect() -> None:
+    jobs.queued.connect(wake_worker, dispatch_uid="searchsite.tasks")

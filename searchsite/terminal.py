@@ -1,0 +1,44 @@
+"""Progress of long commands in a terminal, and in a log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+WIDTH = 30
+EVERY_SECONDS = 10  # between two lines where there is no terminal to redraw a line in
+
+
+class ProgressBar:
+    """`with ProgressBar(total, stdout) as bar: bar.step("what")`: one line that is redrawn, or a line now and then."""
+
+    def __init__(self, total: int, stdout: Any) -> None:
+        self.total, self.stdout, self.done = total, stdout, 0
+        self._began = self._shown = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def step(self, text: str = "", count: int = 1) -> None:
+        self.done += count
+        now = time.monotonic()
+        if self.stdout.isatty():
+            self.stdout.write(f"\r\x1b[2K  {self._line(now)}  {text[:40]}", ending="")
+            self.stdout.flush()
+        elif now - self._shown > EVERY_SECONDS:
+            self._shown = now
+            self.stdout.write(f"  {self._line(now)}")
+            self.stdout.flush()
+
+    def _line(self, now: float) -> str:
+        share = min(1.0, self.done / self.total) if self.total else 1.0
+        left = (now - self._began) * (1 - share) / share if share else 0
+        bar = "#" * round(WIDTH * share)
+        return f"[{bar:<{WIDTH}}] {self.done}/{self.total}, about {left:.0f} s left"
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: BaseException | TracebackType | None) -> None:
+        took = time.monotonic() - self._began
+        start = "\r\x1b[2K" if self.stdout.isatty() else ""
+        if kind is None:
+            self.stdout.write(f"{start}  {self.done} done in {took:.0f} s")

@@ -1,0 +1,17 @@
+"""Addresses of the site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from searchsite import health
+from searchsite.search import views
+
+urlpatterns = [
+    path("", views.search_page, name="search"),
+    path("documents/<int:pk>/", views.document_page, name="document"),
+    path("documents/<int:pk>/file", views.original_file, name="original"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+]

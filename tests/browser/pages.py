@@ -1,0 +1,80 @@
+"""What the browser tests and the screenshots share: Chromium, and a site with something on each of its pages."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+HANDBOOK = Path(__file__).parents[2] / "searchsite" / "demo" / "handbook"
+LONG = "\n\n".join(f"## Chapter {n}\n\n" + "A long text about many things. " * 60 for n in range(60))
+CODE = "Code that is wider than a phone:\n\n```\n" + "print('x') or " * 30 + "\n```\n\nAnd a_very_long_word_" + "x" * 120
+
+
+def fill(pages: int = 12) -> dict[str, str]:
+    """Make collections, documents in every state, an index and an administrator; returns page's name -> address."""
+    from django.contrib.auth.models import User
+    from django.urls import reverse
+
+    from searchsite.documents.models import Collection, Document, Job, State
+
+    User.objects.create_superuser("admin", password="admin")
+    handbook = Collection.objects.create(
+        name="Handbook",
+        slug="handbook",
+        description="How things are done at Tarnfell Instruments, an invented company: half in English, half in Chinese.",
+        visibility=Collection.Visibility.PUBLIC,
+    )
+    Collection.objects.create(name="Empty", slug="empty")
+    english, chinese = sorted(HANDBOOK.glob("en-*.md")), sorted(HANDBOOK.glob("zh-*.md"))
+    lost = HANDBOOK / "en-lost-laptop.md"
+    for path in {lost, *english[: pages // 2], *chinese[: pages // 2]}:
+        Document(collection=handbook, text=path.read_text(encoding="utf-8"), source=path.name).save()
+    long = Document(collection=handbook, title="A long text", text=LONG)
+    long.save()
+    Document(collection=handbook, title="Code", text=CODE).save()
+    Job.queue(Job.Kind.REBUILD)
+    # States that the work itself passes through too fast to be looked at.
+    failed, queued, running = (Document(collection=handbook, title=title) for title in ("Scan", "Next", "Being read"))
+    for document, text in (failed, "f"), (queued, "q"), (running, "r"):
+        document.text = text
+        document.save()
+    state = Document.objects.filter
+    state(pk=failed.pk).update(state=State.FAILED, problem={"code": "no_text_layer", "params": {}}, live_revision=None)
+    state(pk=queued.pk).update(state=State.QUEUED, live_revision=None)
+    state(pk=running.pk).update(state=State.RUNNING, live_revision=None)
+    Job.objects.filter(document=failed).update(state=State.FAILED, problem={"code": "no_text_layer", "params": {}})
+    Job.objects.filter(document=queued).update(state=State.QUEUED)
+    Job.objects.filter(document=running).update(state=State.RUNNING, step="encoding", done=40, total=100)
+    laptop = Document.objects.get(source=lost.name)
+    question = "What if my laptop is stolen?"
+    passage = laptop.live_revision.passages.filter(text__contains="local police").first()  # type: ignore[union-attr]
+    return {
+        "home": "/",
+        "results": f"/?q={question}",
+        "results-zh": "/?q=笔记本电脑丢了怎么办",
+        "results-2": f"/?q={question}&page=2",
+        "too-long": "/?q=" + "long " * 201,
+        "document": f"{laptop.get_absolute_url()}?passage={passage.pk}&q={question}#passage",  # type: ignore[union-attr]
+        "document-long": f"{long.get_absolute_url()}?part=2",
+        "document-code": Document.objects.get(title="Code").get_absolute_url(),
+        "document-failed": failed.get_absolute_url(),
+        "document-running": running.get_absolute_url(),
+        "not-found": "/documents/999999/",
+        "login": reverse("admin:login"),
+        "admin": reverse("admin:index"),
+        "collections": reverse("admin:documents_collection_changelist"),
+        "collection": reverse("admin:documents_collection_change", args=[handbook.pk]),
+        "documents": reverse("admin:documents_document_changelist"),
+        "document-admin": reverse("admin:documents_document_change", args=[laptop.pk]),
+        "upload": reverse("admin:documents_document_upload"),
+        "jobs": reverse("admin:documents_job_changelist"),
+        "builds": reverse("admin:index_build_changelist"),
+    }
+
+
+ADMIN = {"admin", "collections", "collection", "documents", "document-admin", "upload", "jobs", "builds"}

@@ -1,0 +1,104 @@
+"""Pictures of every page, in both languages, light and dark, on a phone and a desktop, to be looked at:
+
+    python -m tests.browser.screenshots FOLDER [ENCODER] [PAGE...]
+
+The site is one of its own in a temporary folder. ENCODER is a value of SEARCHSITE_ENCODER; "tiny" unless given.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+SIZES = {"phone": (360, 740), "desktop": (1280, 800)}
+
+
+class Silent(WSGIRequestHandler):
+    def log_message(self, *_args) -> None:
+        pass
+
+
+def main(folder: Path, encoder: str, wanted: set[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="searchsite-screenshots-") as data:
+        os.environ.update(
+            SEARCHSITE_ENV_FILE="", SEARCHSITE_DATA_DIR=data, SEARCHSITE_ENCODER=encoder, SEARCHSITE_TASKS="inline",
+            SEARCHSITE_DEBUG="0", DJANGO_SETTINGS_MODULE="searchsite.settings", DJANGO_ALLOW_ASYNC_UNSAFE="1",
+        )  # fmt: skip
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+
+        if encoder != "tiny":
+            call_command("encoder", "prepare")
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        folder.mkdir(parents=True, exist_ok=True)
+        with serve() as base:
+            look(base, {"home-empty": "/"}, folder, wanted)
+            from tests.browser.pages import fill
+
+            look(base, fill(pages=40), folder, wanted)
+
+
+def serve():
+    """A server in a thread: context manager that gives its address."""
+    import threading
+    from contextlib import contextmanager
+    from socketserver import ThreadingMixIn
+    from wsgiref.simple_server import WSGIServer
+
+    from searchsite.wsgi import application
+
+    class Server(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+
+    @contextmanager
+    def running():
+        server = make_server("127.0.0.1", 0, application, server_class=Server, handler_class=Silent)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+    return running()
+
+
+def look(base: str, pages: dict[str, str], folder: Path, wanted: set[str]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.pages import ADMIN, ARGUMENTS, CHROMIUM
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        for language, scheme, size in product(("en", "zh-CN"), ("light", "dark"), SIZES):
+            width, height = SIZES[size]
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, locale=language, color_scheme=scheme
+            )
+            page = context.new_page()
+            signed_in = False
+            for name, address in sorted(pages.items(), key=lambda item: item[0] in ADMIN):
+                if wanted and name not in wanted:
+                    continue
+                if name in ADMIN and not signed_in:
+                    page.goto(f"{base}/admin/login/")
+                    page.fill("#id_username", "admin")
+                    page.fill("#id_password", "admin")
+                    page.keyboard.press("Enter")
+                    page.wait_for_selector("#user-tools")
+                    signed_in = True
+                page.goto(base + address)
+                page.wait_for_timeout(100)
+                page.screenshot(path=folder / f"{name}.{language[:2]}.{scheme}.{size}.png", full_page="#" not in address)
+            context.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), (sys.argv[2:] or ["tiny"])[0], set(sys.argv[3:]))

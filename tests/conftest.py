@@ -1,0 +1,48 @@
+"""Fixtures for all tests. Unless a test asks for more, texts are encoded by the tiny deterministic encoder, inline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def fresh_site(settings, tmp_path: Path) -> Iterator[None]:
+    """Each test has its own files and no memory of the test before."""
+    from searchsite.index import backends, follow
+
+    settings.INDEX_DIR = tmp_path / "index"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    follow.forget()
+    backends.forget()
+    yield
+    follow.forget()
+    backends.forget()
+
+
+@pytest.fixture
+def public(db):
+    """A collection that everyone may read."""
+    from searchsite.documents.models import Collection
+
+    return Collection.objects.create(name="Public", slug="public", visibility=Collection.Visibility.PUBLIC)
+
+
+@pytest.fixture
+def add(django_capture_on_commit_callbacks):
+    """add(collection, text, title=...) -> a Document, saved and worked off as a committed transaction would be."""
+    from searchsite.documents.models import Document
+
+    def _add(collection, text: str, **fields):
+        with django_capture_on_commit_callbacks(execute=True):
+            document = Document(collection=collection, text=text, **fields)
+            document.save()
+        document.refresh_from_db()
+        return document
+
+    return _add

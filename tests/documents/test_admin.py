@@ -1,0 +1,137 @@
+"""The admin: uploads, typed texts, states, retries, the rebuild button."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from searchsite.documents.models import Document, Job, State
+from searchsite.index.models import ActiveBuild, Build
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def commit(django_capture_on_commit_callbacks):
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def upload(client, collection, *files):
+    data = {"collection": collection.pk, "files": list(files)}
+    return client.post(reverse("admin:documents_document_upload"), data, follow=True)
+
+
+def test_several_files_at_once(admin_client, public, commit):
+    with commit():
+        response = upload(
+            admin_client, public, SimpleUploadedFile("a.txt", b"apples"), SimpleUploadedFile("b.md", b"# Pears\n\nGreen.")
+        )
+    assert response.redirect_chain[-1][0] == reverse("admin:documents_document_changelist")
+    assert {(d.name, d.state, d.shown_title) for d in Document.objects.all()} == {
+        ("a.txt", State.READY, "apples"), ("b.md", State.READY, "Pears"),
+    }  # fmt: skip
+    assert "Pears" in admin_client.get("/", {"q": "green pears"}).content.decode()
+
+
+def test_each_refused_file_gets_its_sentence_and_the_others_are_taken(admin_client, public, commit, settings):
+    settings.SEARCHSITE_MAX_FILE_MB = 1
+    files = [
+        SimpleUploadedFile("good.txt", b"apples"),
+        SimpleUploadedFile("empty.txt", b""),
+        SimpleUploadedFile("large.txt", b"x" * (1024 * 1024 + 1)),
+        SimpleUploadedFile("noise.pdf", os.urandom(5000)),
+    ]
+    with commit():
+        page = upload(admin_client, public, *files).content.decode()
+    assert "empty" in page
+    assert "at most 1 MB" in page
+    assert {d.name: d.state for d in Document.objects.all()} == {"good.txt": State.READY, "noise.pdf": State.FAILED}
+    listing = admin_client.get(reverse("admin:documents_document_changelist")).content.decode()
+    assert Document.objects.get(name="noise.pdf").reason in listing.replace("&#x27;", "'")
+    assert "state-failed" in listing
+
+
+def test_a_typed_text_and_its_edit(admin_client, public, commit):
+    fields = {"collection": public.pk, "title": "", "text": "# Notes\n\nFirst version."}
+    with commit():
+        admin_client.post(reverse("admin:documents_document_add"), fields)
+    document = Document.objects.get()
+    assert (document.state, document.shown_title, document.added_by.username) == (State.READY, "Notes", "admin")
+    change = reverse("admin:documents_document_change", args=[document.pk])
+    assert "First version." in admin_client.get(change).content.decode()
+    with commit():
+        admin_client.post(change, {**fields, "text": "# Notes\n\nSecond version."})
+    document.refresh_from_db()
+    assert "Second version." in document.live_revision.text
+
+
+@pytest.mark.parametrize("given", ["neither", "both"])
+def test_a_document_is_a_file_or_a_text(admin_client, public, given):
+    fields = {"collection": public.pk, "title": "x"}
+    if given == "both":
+        fields |= {"text": "text", "file": SimpleUploadedFile("a.txt", b"file")}
+    response = admin_client.post(reverse("admin:documents_document_add"), fields)
+    assert response.status_code == 200
+    assert not Document.objects.exists()
+    assert response.context["adminform"].form.non_field_errors()
+
+
+def test_trying_again(admin_client, public, add, commit):
+    document = add(public, "apples")
+    Document.objects.update(state=State.FAILED, problem={"code": "internal", "params": {}})
+    with commit():
+        admin_client.post(
+            reverse("admin:documents_document_changelist"),
+            {"action": "try_again", "_selected_action": [document.pk]},
+        )
+    document.refresh_from_db()
+    assert (document.state, document.problem) == (State.READY, None)
+
+
+def test_the_rebuild_button_works_when_there_is_no_build(admin_client, public, add, commit):
+    add(public, "apples")
+    page = admin_client.get(reverse("admin:index_build_changelist")).content.decode()
+    assert reverse("admin:index_build_rebuild") in page
+    with commit():
+        response = admin_client.post(reverse("admin:index_build_rebuild"), follow=True)
+    assert response.status_code == 200
+    assert ActiveBuild.objects.get().build.passages == 1
+    with commit():
+        admin_client.post(
+            reverse("admin:documents_collection_changelist"),
+            {"action": "rebuild_index", "_selected_action": [public.pk]},
+        )
+        admin_client.post(
+            reverse("admin:index_build_changelist"),
+            {"action": "rebuild_index", "_selected_action": [Build.objects.get().pk]},
+        )
+    assert Build.objects.filter(state=Build.State.READY).count() == 2
+    assert Job.objects.filter(kind=Job.Kind.REBUILD, state=State.READY).count() == 2, "two queued at once are one"
+
+
+def test_who_may_not_do_it_cannot(client, public, add):
+    staff = User.objects.create_user("staff", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(staff)
+    assert client.get(reverse("admin:documents_document_changelist")).status_code == 200
+    assert client.get(reverse("admin:documents_document_upload")).status_code == 403
+    assert upload(client, public, SimpleUploadedFile("a.txt", b"x")).status_code == 403
+    assert client.post(reverse("admin:index_build_rebuild")).status_code == 403
+    assert client.get(reverse("admin:index_build_rebuild")).status_code == 405
+    assert not Document.objects.exists()
+    assert not Job.objects.exists()
+    client.logout()
+    assert client.post(reverse("admin:index_build_rebuild")).status_code == 302
+
+
+@pytest.mark.parametrize("model", ["collection", "document", "job"])
+def test_every_list_and_form_opens(admin_client, public, add, model):
+    document = add(public, "apples")
+    pk = {"collection": public.pk, "document": document.pk, "job": Job.objects.first().pk}[model]
+    assert admin_client.get(reverse(f"admin:documents_{model}_changelist")).status_code == 200
+    assert admin_client.get(reverse(f"admin:documents_{model}_change", args=[pk])).status_code == 200
+    assert admin_client.get(reverse("admin:index")).status_code == 200

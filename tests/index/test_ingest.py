@@ -1,0 +1,245 @@
+"""From a saved document to a findable one, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from searchsite.documents.models import ChangeCounter, Collection, Document, Job, Passage, Revision, State
+from searchsite.index import backends, build, follow, ingest
+from searchsite.index.models import ActiveBuild, Build, Vector
+from searchsite.index.vectors import as_bytes, as_matrix, encoded_text
+
+pytestmark = pytest.mark.django_db
+
+TEXT = "# Gardens\n\nApples grow on trees.\n\n## Water\n\nWater the beans in the evening.\n"
+
+
+class Counting:
+    """The tiny encoder, counting what it is asked to encode."""
+
+    def __init__(self, encoder):
+        self.encoder, self.texts = encoder, []
+
+    def encode_passages(self, texts, progress=None):
+        self.texts += texts
+        return self.encoder.encode_passages(texts)
+
+    def encode_queries(self, texts):
+        return self.encoder.encode_queries(texts)
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    counting = Counting(backends.get_encoder())
+    monkeypatch.setattr(backends, "get_encoder", lambda: counting)
+    return counting
+
+
+def found(question: str, k: int = 1) -> list[str]:
+    store = follow.current().store
+    hits = store.search(backends.get_encoder().encode_queries([question])[0], k)
+    return [Passage.objects.get(pk=hit.passage).text for hit in hits]
+
+
+def rebuild() -> Build:
+    build.rebuild(Job(kind=Job.Kind.REBUILD), lambda *_progress: None)
+    return ActiveBuild.objects.get().build
+
+
+def test_passages_are_stretches_of_the_text_with_their_headings(public, add):
+    document = add(public, TEXT)
+    assert (document.state, document.shown_title) == (State.READY, "Gardens")
+    passages = list(document.live_revision.passages.order_by("ordinal"))
+    assert [passage.heading_path for passage in passages] == [["Gardens"], ["Gardens", "Water"]]
+    for passage in passages:
+        assert document.live_revision.text[passage.start : passage.end] == passage.text
+    assert found("water the beans")[0].endswith("Water the beans in the evening.")
+
+
+def test_what_is_encoded_says_title_and_headings_once():
+    assert encoded_text("T", ["T", "A", "B"], "B\n\ntext") == "T › A\nB\n\ntext"
+
+
+def test_vectors_in_the_database_are_those_of_the_encoder(public, add, encoder):
+    document = add(public, TEXT)
+    stored = list(Vector.objects.order_by("passage__ordinal").values_list("data", flat=True))
+    again = encoder.encoder.encode_passages(encoder.texts)
+    cosines = np.sum(as_matrix(stored, again.shape[1]) * again, axis=1)
+    assert cosines.min() > 0.99999
+    assert document.live_revision.passages.count() == len(stored) == 2
+
+
+def test_float16_round_trip_moves_no_cosine():
+    vectors = np.random.default_rng(0).standard_normal((100, 384)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    back = as_matrix([as_bytes(vector) for vector in vectors], 384)
+    assert np.sum(vectors * back, axis=1).min() > 0.999999
+    assert not as_matrix([as_bytes(np.zeros(8, np.float32))], 8).any()
+
+
+def test_the_same_text_is_encoded_once(public, add, encoder):
+    add(public, TEXT)
+    assert len(encoder.texts) == 2
+    other = Collection.objects.create(name="Other", slug="other")
+    copy = add(other, TEXT, source="copy")
+    assert len(encoder.texts) == 2, "the vectors were copied"
+    assert copy.live_revision.passages.count() == 2
+    add(public, TEXT + "\n## Sun\n\nMuch sun.\n")
+    assert len(encoder.texts) == 3, "only the new section"
+
+
+def test_a_change_replaces_what_is_found(public, add, encoder, django_capture_on_commit_callbacks):
+    document = add(public, TEXT)
+    rebuild()
+    with django_capture_on_commit_callbacks(execute=True):
+        document.text = "# Gardens\n\nPears grow on walls."
+        document.save()
+    assert found("pears on walls", 9) == ["Gardens\n\nPears grow on walls."]
+    assert Revision.objects.count() == 1, "the old one is gone"
+
+
+def test_a_deleted_document_is_gone_at_once(public, add):
+    first, second = add(public, "apples and pears"), add(public, "bicycles and trains")
+    rebuild()
+    assert found("apples") == ["apples and pears"]
+    first.delete()
+    assert found("apples", 9) == ["bicycles and trains"]
+    Document.objects.filter(pk=second.pk).delete()
+    assert found("apples", 9) == []
+
+
+def test_a_failing_update_leaves_the_old_text_findable(public, add, django_capture_on_commit_callbacks):
+    document = add(public, "apples and pears")
+    with django_capture_on_commit_callbacks(execute=True):
+        document.text = " \n "
+        document.save()
+    document.refresh_from_db()
+    assert document.state == State.FAILED
+    assert document.reason
+    assert found("apples") == ["apples and pears"]
+
+
+@pytest.mark.parametrize("at", ["store_passages", "encode_missing", "make_live"])
+def test_a_kill_in_the_middle_is_gone_on_from(public, encoder, monkeypatch, at, django_capture_on_commit_callbacks):
+    original, calls = getattr(ingest, at), []
+
+    def killed_once(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            if at == "encode_missing":  # after its first batch
+                monkeypatch.setattr(ingest, "BATCH", 1)
+                batches = []
+
+                def second_batch_dies(step, done, total):
+                    batches.append(done)
+                    if len(batches) == 2:
+                        raise KeyboardInterrupt
+
+                return original(args[0], second_batch_dies)
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(ingest, at, killed_once)
+    document = Document(collection=public, text=TEXT)
+    document.save()
+    job = Job.objects.get()
+    with pytest.raises(KeyboardInterrupt):
+        ingest.ingest(job, lambda *_progress: None)
+    document.refresh_from_db()
+    assert document.live_revision is None, "nothing half is visible"
+    ingest.ingest(job, lambda *_progress: None)
+    document.refresh_from_db()
+    assert document.live_revision.passages.count() == 2
+    assert Revision.objects.count() == 1
+    assert len(encoder.texts) == len(set(encoder.texts)) == 2, "no text was encoded twice"
+
+
+def test_what_was_saved_meanwhile_is_not_overwritten(public, add, monkeypatch):
+    document = Document(collection=public, text="old text")
+    document.save()
+    job = Job.objects.get()
+    original = ingest.encode_missing
+
+    def somebody_saves(revision, progress):
+        Document.objects.get(pk=document.pk)
+        newer = Document.objects.get(pk=document.pk)
+        newer.text = "new text"
+        newer.save()
+        return original(revision, progress)
+
+    monkeypatch.setattr(ingest, "encode_missing", somebody_saves)
+    ingest.ingest(job, lambda *_progress: None)
+    document.refresh_from_db()
+    assert document.live_revision is None, "the newer job does it"
+    monkeypatch.setattr(ingest, "encode_missing", original)
+    ingest.ingest(job, lambda *_progress: None)
+    document.refresh_from_db()
+    assert document.live_revision.text == "new text"
+
+
+def test_a_rebuild_encodes_nothing_and_finds_the_same(public, add, encoder):
+    for n in range(5):
+        add(public, f"text number {n} about apples")
+    before, encoded = found("apples", 9), len(encoder.texts)
+    active = rebuild()
+    assert (active.passages, len(encoder.texts)) == (5, encoded)
+    follow.forget()
+    assert found("apples", 9) == before
+    assert active.change_number == ChangeCounter.objects.get().value
+
+
+def test_a_moved_document_keeps_its_vectors_and_changes_its_scope(public, add, encoder):
+    document = add(public, "apples")
+    rebuild()
+    other = Collection.objects.create(name="Other", slug="other")
+    Document.objects.filter(pk=document.pk).update(collection=other)
+    query = encoder.encode_queries(["apples"])[0]
+    assert follow.current().store.search(query, 5, frozenset({public.pk})) == []
+    assert len(follow.current().store.search(query, 5, frozenset({other.pk}))) == 1
+    assert len(encoder.texts) == 1
+
+
+def test_another_encoder_is_never_compared_and_a_rebuild_mends_it(public, add, monkeypatch):
+    import dataclasses
+    import functools
+
+    add(public, "apples")
+    rebuild()
+    known = backends.description()
+    other = dataclasses.replace(known, max_tokens=known.max_tokens // 2)
+    assert other.fingerprint != known.fingerprint
+    monkeypatch.setattr(backends, "description", functools.cache(lambda: other))
+    with pytest.raises(follow.IndexUnavailable, match="encoder has been changed"):
+        follow.current()
+    active = rebuild()
+    assert active.fingerprint == other.fingerprint
+    assert found("apples") == ["apples"]
+
+
+def test_old_builds_and_changes_are_tidied_away(public, add, settings):
+    for n in range(4):
+        add(public, f"text {n}")
+        rebuild()
+    folders = sorted(path.name for path in settings.INDEX_DIR.iterdir())
+    assert folders == sorted(b.folder for b in Build.objects.all())
+    assert len(folders) == 2
+    from searchsite.documents.models import Change
+
+    assert Change.objects.count() == 1, "only what the older of the two builds would have to replay"
+
+
+def test_a_failed_build_leaves_the_old_one_serving(public, add, monkeypatch):
+    add(public, "apples")
+    first = rebuild()
+    from searchsite.index.stores import faiss
+
+    def full_disk(*_args):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(faiss, "write_build", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        rebuild()
+    assert ActiveBuild.objects.get().build == first
+    assert Build.objects.latest("pk").state == Build.State.FAILED
+    assert found("apples") == ["apples"]

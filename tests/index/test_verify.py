@@ -1,0 +1,102 @@
+"""Verification finds each kind of difference, and --repair mends it."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+
+from searchsite.documents.models import Change, Document, Job, State
+from searchsite.index import build, follow, verify
+from searchsite.index.models import ActiveBuild, Vector
+from searchsite.index.vectors import as_bytes
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def site(public, add):
+    documents = [add(public, f"text number {n}") for n in range(4)]
+    build.rebuild(Job(), lambda *_progress: None)
+    return documents
+
+
+def sentences() -> str:
+    return " ".join(finding.sentence for finding in verify.verify())
+
+
+def mend() -> None:
+    list(verify.repair(verify.verify()))
+
+
+def test_a_true_index_has_no_findings(site, public, add):
+    add(public, "one more, only in the delta")
+    site[0].delete()
+    assert verify.verify() == []
+
+
+def test_a_vector_changed_in_the_database(site):
+    vector = Vector.objects.first()
+    vector.data = as_bytes(np.eye(1, 64, 5, dtype=np.float32)[0])
+    vector.save()
+    assert "1 of 4 sampled vectors differ" in sentences()
+    mend()
+    assert verify.verify() == []
+
+
+def test_a_row_deleted_behind_the_sites_back(site):
+    pk = site[0].pk
+    Document.objects.filter(pk=pk)._raw_delete("default") if False else site[0].delete()
+    Change.objects.filter(document_id=pk).delete()  # as if the change had never been recorded
+    follow.forget()
+    assert "1 passages in the index are not findable" in sentences()
+    mend()
+    assert verify.verify() == []
+
+
+def test_a_document_lost_from_the_index(site, public, add):
+    document = add(public, "not recorded")
+    Change.objects.filter(document_id=document.pk).delete()
+    assert "1 passages are missing from the index" in sentences()
+    mend()
+    assert verify.verify() == []
+
+
+def test_lost_vectors(site, django_capture_on_commit_callbacks):
+    Vector.objects.filter(passage__revision__document=site[1]).delete()
+    findings = verify.verify()
+    assert [finding.documents for finding in findings if finding.documents] == [[site[1].pk]]
+    with django_capture_on_commit_callbacks(execute=True):
+        mend()
+    assert Document.objects.get(pk=site[1].pk).state == State.READY
+    assert verify.verify() == []
+
+
+def test_a_damaged_build(site, settings):
+    path = settings.INDEX_DIR / ActiveBuild.objects.get().build.folder / "vectors.faiss"
+    path.write_bytes(os.urandom(100))
+    os.utime(path.parent / "build.json")
+    assert "cannot be read" in sentences()
+    mend()
+    assert verify.verify() == []
+
+
+def test_the_command(site):
+    out = io.StringIO()
+    call_command("index", "verify", stdout=out)
+    assert "agrees" in out.getvalue()
+    Change.objects.all().delete()
+    Vector.objects.all().delete()
+    with pytest.raises(SystemExit):
+        call_command("index", "verify", stdout=out)
+    assert "lack vectors" in out.getvalue()
+
+
+def test_status(site):
+    out = io.StringIO()
+    call_command("index", "status", stdout=out)
+    assert "4 passages" in out.getvalue()
+    assert "tiny" in out.getvalue()

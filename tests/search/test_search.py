@@ -1,0 +1,196 @@
+"""Searching: order, permission, grouping, pages; and the pages that show it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+
+from searchsite.documents.models import Collection, Document, Job, State
+from searchsite.index import build, follow
+from searchsite.search import retrieve
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def private(db):
+    return Collection.objects.create(name="Private", slug="private", visibility=Collection.Visibility.MEMBERS)
+
+
+@pytest.fixture
+def member(private):
+    user = User.objects.create_user("member")
+    private.users.add(user)
+    return user
+
+
+def titles(response) -> list[str]:
+    return [result.document.shown_title for result in response.context["answer"].results]
+
+
+def test_results_come_in_the_order_of_their_likeness(client, public, add):
+    add(public, "apples", title="one word")
+    add(public, "apples pears plums", title="three words")
+    add(public, "bicycles", title="nothing")
+    response = client.get("/", {"q": "apples pears plums"})
+    assert titles(response)[0] == "three words"
+    scores = [result.best.score for result in response.context["answer"].results]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_same_question_gives_the_same_page_also_with_ties(client, public, add):
+    for n in range(15):
+        add(public, "exactly the same", title="same", source=str(n))
+    ids = [r.document.pk for r in client.get("/", {"q": "same"}).context["answer"].results]
+    assert ids == list(Document.objects.order_by("pk").values_list("pk", flat=True)[:10])
+    build.rebuild(Job(), lambda *_progress: None)
+    assert [r.document.pk for r in client.get("/", {"q": "same"}).context["answer"].results] == ids
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(client, public, add):
+    for n in range(23):
+        add(public, f"apples {'pears ' * (n % 5)}", source=str(n))
+    seen: list[int] = []
+    for page in (1, 2, 3):
+        answer = client.get("/", {"q": "apples", "page": page}).context["answer"]
+        seen += [result.document.pk for result in answer.results]
+        assert answer.has_next == (page < 3)
+    assert len(seen) == len(set(seen)) == 23
+
+
+def test_a_page_is_full_although_one_document_has_most_passages(client, public, add):
+    add(public, "\n\n".join(f"## apples {n}\n\napples" for n in range(300)), title="apples")
+    for n in range(12):
+        add(public, f"apples and other things {n}")
+    answer = client.get("/", {"q": "apples"}).context["answer"]
+    assert len(answer.results) == 10
+    assert len(answer.results[0].found) == retrieve.SNIPPETS
+
+
+def test_what_may_not_be_seen_is_not_found(client, public, private, add, member):
+    add(public, "apples for all", title="open")
+    secret = add(private, "apples for us", title="secret")
+    assert titles(client.get("/", {"q": "apples"})) == ["open"]
+    for address in (secret.get_absolute_url(), f"{secret.get_absolute_url()}file"):
+        assert client.get(address).status_code == 404
+    client.force_login(member)
+    assert set(titles(client.get("/", {"q": "apples"}))) == {"open", "secret"}
+    assert client.get(secret.get_absolute_url()).status_code == 200
+    private.users.clear()
+    assert titles(client.get("/", {"q": "apples"})) == ["open"], "on the next request"
+
+
+def test_k_permitted_results_come_back_however_few_are_permitted(client, public, private, add):
+    for n in range(80):
+        add(private, "apples", source=str(n))
+    for n in range(3):
+        add(public, f"something else {n}")
+    assert len(client.get("/", {"q": "apples"}).context["answer"].results) == 3
+
+
+def test_the_database_has_the_last_word(client, public, private, add):
+    """A move that the index has not heard of: the candidate is found, and dropped by the database's check."""
+    add(public, "apples")
+    document = add(public, "apples too")
+    build.rebuild(Job(), lambda *_progress: None)
+    client.get("/", {"q": "apples"})
+    super(type(Document.objects.all()), Document.objects.filter(pk=document.pk)).update(collection=private)
+    assert len(client.get("/", {"q": "apples"}).context["answer"].results) == 1
+
+
+def test_the_link_opens_the_document_at_the_marked_passage(client, public, add):
+    add(public, "# Book\n\nFirst.\n\n## Apples\n\nApples <b>& pears</b> grow.\n\n## Last\n\nLast.")
+    page = client.get("/", {"q": "apples pears grow"}).content.decode()
+    link = re.search(r'href="(/documents/\d+/\?passage=\d+[^"]*#passage)"', page).group(1).replace("&amp;", "&")
+    document = client.get(link).content.decode()
+    assert 'id="passage"' in document
+    marked = "".join(re.findall(r"<mark[^>]*>(.*?)</mark>", document, re.S))
+    assert "Apples" in marked
+    assert "Last." not in marked
+
+
+def test_text_is_escaped_everywhere(client, public, add):
+    document = add(public, "x <script>alert(1)</script> `<img src=x onerror=y>` & so on", title="<i>T</i>")
+    for address in ("/?q=script", document.get_absolute_url()):
+        page = client.get(address).content.decode()
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert "<i>T" not in page
+        assert "&lt;i&gt;T" in page
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"q": "apples", "page": "0"}, {"q": "apples", "page": "-3"}, {"q": "apples", "page": "99999999999"},
+        {"q": "apples", "page": "x"}, {"q": "\x00\ud800"}, {"q": "' OR 1=1 --"}, {"q": "   "}, {"page": "3"},
+    ],
+)  # fmt: skip
+def test_odd_parameters_are_harmless(client, public, add, parameters):
+    add(public, "apples")
+    parameters = {k: v.encode("utf-8", "surrogatepass") for k, v in parameters.items()}
+    assert client.get("/", parameters).status_code == 200
+
+
+def test_a_question_over_the_limit_gets_a_sentence(client, public, add):
+    add(public, "apples")
+    response = client.get("/", {"q": "a" * 1001})
+    assert response.status_code == 400
+    assert "at most 1000 characters" in response.content.decode()
+
+
+@pytest.mark.parametrize("passage", ["0", "-1", "x", "9" * 40, "٣", ""])
+def test_odd_passage_numbers_open_the_document_unmarked(client, public, add, passage):
+    document = add(public, "apples")
+    response = client.get(document.get_absolute_url(), {"passage": passage, "part": passage})
+    assert response.status_code == 200
+    assert b"<mark" not in response.content
+
+
+def test_a_document_that_is_not_ready_says_why(client, public):
+    document = Document(collection=public, text="x", title="Waiting")
+    document.save()
+    assert client.get(document.get_absolute_url()).status_code == 200
+    Document.objects.update(state=State.FAILED, problem={"code": "no_text", "params": {}})
+    assert "No text was found" in client.get(document.get_absolute_url()).content.decode()
+
+
+def test_the_original_comes_as_an_attachment(client, public, django_capture_on_commit_callbacks):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    from searchsite.documents.uploads import take_in
+
+    evil = b"<html><script>alert(document.domain)</script><p>text</p></html>"
+    with django_capture_on_commit_callbacks(execute=True):
+        document = take_in(public, SimpleUploadedFile('a"\r\nX: y.html', evil), None).document
+    response = client.get(f"/documents/{document.pk}/file")
+    assert b"".join(response.streaming_content) == evil
+    assert response["Content-Disposition"].startswith("attachment;")
+    assert "\n" not in response["Content-Disposition"]
+    assert response["Content-Type"] == "application/octet-stream"
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_an_index_that_cannot_serve_says_what_to_do(client, public, add, settings):
+    add(public, "apples")
+    build.rebuild(Job(), lambda *_progress: None)
+    follow.forget()
+    for path in settings.INDEX_DIR.rglob("*.json"):
+        path.unlink()
+    response = client.get("/", {"q": "apples"})
+    assert response.status_code == 503
+    assert "must rebuild the index" in response.content.decode()
+
+
+def test_the_number_of_queries_does_not_grow(client, public, add, django_assert_max_num_queries):
+    for n in range(30):
+        add(public, f"apples {n}")
+    client.get("/", {"q": "apples"})
+    with django_assert_max_num_queries(12):
+        client.get("/", {"q": "apples"})
+
+
+def test_posting_to_the_pages_is_refused(client):
+    assert client.post("/", {"q": "x"}).status_code == 405

@@ -1,0 +1,150 @@
+"""What every vector store must do, held against brute force. A store's test module subclasses StoreContract."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from searchsite.index.vectors import Rows, no_rows
+
+DIM = 16
+
+
+def random_rows(n: int, seed: int = 0, documents: int = 10, first: int = 1) -> Rows:
+    """n rows of unit vectors; passages first, first+1, ..., in `documents` documents and 3 collections."""
+    random = np.random.default_rng(seed)
+    vectors = random.standard_normal((n, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    owner = np.arange(n) % documents + 1
+    return Rows(vectors, np.arange(first, first + n), owner, owner % 3 + 1)
+
+
+def brute_force(rows: Rows, query: np.ndarray, k: int, collections=None) -> list[int]:
+    """The same answer, the slow way."""
+    scores = rows.vectors.astype(np.float64) @ query.astype(np.float64)
+    allowed = [
+        (-float(score), int(pk))
+        for score, pk, collection in zip(scores, rows.passages, rows.collections, strict=True)
+        if collections is None or int(collection) in collections
+    ]
+    return [pk for _score, pk in sorted(allowed)[:k]]
+
+
+class StoreContract:
+    """Subclasses provide `make()` -> an empty store of DIM dimensions, `publish(folder, rows)` -> a build on disk."""
+
+    def make(self):
+        raise NotImplementedError
+
+    def publish(self, folder: Path, rows: Rows) -> Path:
+        raise NotImplementedError
+
+    def serving(self, tmp_path: Path, rows: Rows):
+        store = self.make()
+        store.replace(self.publish(tmp_path / "build", rows))
+        return store
+
+    @pytest.mark.parametrize("k", [1, 10, 57])
+    def test_finds_what_brute_force_finds(self, tmp_path, k):
+        rows = random_rows(500)
+        store = self.serving(tmp_path, rows)
+        for query in random_rows(20, seed=1).vectors:
+            assert [hit.passage for hit in store.search(query, k)] == brute_force(rows, query, k)
+
+    def test_scores_are_cosines_best_first(self, tmp_path):
+        rows = random_rows(50)
+        hits = self.serving(tmp_path, rows).search(rows.vectors[7], 50)
+        assert hits[0].passage == 8
+        assert hits[0].score == pytest.approx(1, abs=1e-5)
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+    def test_ties_break_by_id_also_at_the_kth_place(self, tmp_path):
+        rows = random_rows(200)
+        rows.vectors[:] = rows.vectors[0]
+        store = self.serving(tmp_path, rows)
+        extra = random_rows(3, first=1000)
+        extra.vectors[:] = rows.vectors[0]
+        store.apply([99], Rows(extra.vectors, extra.passages, np.full(3, 99), extra.collections))
+        assert [hit.passage for hit in store.search(rows.vectors[0], 5)] == [1, 2, 3, 4, 5]
+        assert [hit.passage for hit in store.search(rows.vectors[0], 500)] == [
+            *range(1, 201),
+            1000,
+            1001,
+            1002,
+        ]
+
+    def test_more_asked_for_than_there_is(self, tmp_path):
+        assert len(self.serving(tmp_path, random_rows(7)).search(random_rows(1).vectors[0], 100)) == 7
+
+    def test_empty(self, tmp_path):
+        query = random_rows(1).vectors[0]
+        assert self.make().search(query, 10) == []
+        store = self.serving(tmp_path, no_rows(DIM))
+        assert store.search(query, 10) == []
+        assert len(store.ids()) == 0
+        store.replace(None)
+        assert store.search(query, 10) == []
+
+    def test_wrong_dimension_is_refused(self, tmp_path):
+        store = self.serving(tmp_path, random_rows(5))
+        with pytest.raises(ValueError, match="shape"):
+            store.search(np.ones(DIM + 1, np.float32), 3)
+
+    @pytest.mark.parametrize("collections", [{1}, {2, 3}, {7}, set()])
+    def test_a_filter_still_gives_k_results(self, tmp_path, collections):
+        rows = random_rows(300)
+        store = self.serving(tmp_path, rows)
+        more = random_rows(30, seed=5, first=1000)
+        more = Rows(more.vectors, more.passages, more.documents + 100, more.collections)
+        store.apply(set(more.documents.tolist()), more)
+        everything = Rows(
+            *(np.concatenate(pair) for pair in zip(vars(rows).values(), vars(more).values(), strict=True))
+        )
+        for query in random_rows(10, seed=2).vectors:
+            found = [hit.passage for hit in store.search(query, 20, frozenset(collections))]
+            assert found == brute_force(everything, query, 20, collections)
+
+    def test_a_changed_document_has_exactly_its_new_rows(self, tmp_path):
+        rows = random_rows(100)
+        store = self.serving(tmp_path, rows)
+        new = random_rows(2, seed=9, first=900)
+        new = Rows(new.vectors, new.passages, np.array([3, 3]), new.collections)
+        for _twice in range(2):  # reading a change twice does no harm
+            store.apply([3, 4], new)
+            expected = sorted(set(rows.passages[~np.isin(rows.documents, [3, 4])].tolist()) | {900, 901})
+            assert store.ids().tolist() == expected
+        assert store.search(new.vectors[0], 1)[0].passage == 900
+        store.apply([3], no_rows(DIM))
+        assert 900 not in store.ids()
+
+    def test_replacing_forgets_the_delta(self, tmp_path):
+        store = self.serving(tmp_path, random_rows(10))
+        store.apply([50], Rows(*[part[:1] for part in vars(random_rows(1, first=77)).values()]))
+        store.replace(self.publish(tmp_path / "second", random_rows(4)))
+        assert store.ids().tolist() == [1, 2, 3, 4]
+
+    def test_readers_while_it_is_replaced_see_one_build_or_the_other(self, tmp_path):
+        small, large = random_rows(30), random_rows(60, first=1001)
+        builds = [self.publish(tmp_path / "a", small), self.publish(tmp_path / "b", large)]
+        store = self.make()
+        store.replace(builds[0])
+        stop, wrong = threading.Event(), []
+
+        def read() -> None:
+            while not stop.is_set():
+                found = {hit.passage for hit in store.search(small.vectors[0], 100)}
+                if found not in (set(small.passages.tolist()), set(large.passages.tolist())):
+                    wrong.append(found)
+
+        readers = [threading.Thread(target=read) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        for turn in range(60):
+            store.replace(builds[turn % 2])
+        stop.set()
+        for reader in readers:
+            reader.join()
+        assert not wrong

@@ -1,0 +1,112 @@
+"""The plan of the house, held against the code: which way imports run, and who may import the heavy libraries."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted(p for room in ("searchsite", "encoder") for p in (ROOT / room).rglob("*.py"))
+DOORS = {"admin", "views", "tasks", "management", "urls", "health", "wsgi"}
+BELOW = {  # room -> the rooms it may import
+    "documents": {"documents"},
+    "index": {"index", "documents"},
+    "search": {"search", "index", "documents"},
+}
+ONLY_IN = {  # library -> where alone it may be imported
+    "torch": "encoder/",
+    "transformers": "encoder/",
+    "faiss": "searchsite/index/stores/faiss.py",
+    "tantivy": "searchsite/index/lexical.py",
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that the file imports, anywhere in it, absolute."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def is_door(path: Path) -> bool:
+    return bool(DOORS & {*path.relative_to(ROOT).with_suffix("").parts})
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_imports_run_one_way(path: Path) -> None:
+    parts = path.relative_to(ROOT).parts
+    used = imports(path)
+    if parts[0] == "encoder":
+        assert not {m for m in used if m.startswith("searchsite")}, "encoder imports the site"
+        return
+    uses_encoder = {m for m in used if m.split(".")[0] == "encoder" and not m.endswith("EncoderError")}
+    assert not uses_encoder or name_of(path) == "searchsite/index/backends.py", uses_encoder
+    if len(parts) > 2 and parts[1] in BELOW and not is_door(path):
+        rooms = {m.split(".")[1] for m in used if m.startswith("searchsite.") and m.split(".")[1] in BELOW}
+        assert rooms <= BELOW[parts[1]], f"{parts[1]} imports {rooms - BELOW[parts[1]]}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_room_imports_a_door(path: Path) -> None:
+    if is_door(path) or path.name == "apps.py":
+        return
+    doors = {m for m in imports(path) if m.startswith("searchsite.") and DOORS & set(m.split("."))}
+    assert not doors
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_heavy_libraries_stay_in_their_place(path: Path) -> None:
+    used = {m.split(".")[0] for m in imports(path)}
+    for library, place in ONLY_IN.items():
+        assert library not in used or name_of(path).startswith(place), f"{library} imported outside {place}"
+
+
+def test_starting_django_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, django; django.setup()\n"
+        "from django.urls import get_resolver; get_resolver().url_patterns\n"
+        "from django.contrib import admin; admin.site.urls\n"
+        "print([m for m in ('torch', 'transformers', 'faiss', 'tokenizers', 'kreuzberg', 'trafilatura') "
+        "if m in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**__import__("os").environ, "DJANGO_SETTINGS_MODULE": "searchsite.settings"},
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    assert loaded == "[]"
+
+
+def test_modules_stay_small() -> None:
+    long = {
+        name_of(p): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 350 and "migrations" not in p.parts
+    }
+    assert not long
+
+
+def test_every_setting_is_documented() -> None:
+    from searchsite import environment
+
+    readme = (ROOT / "README.md").read_text()
+    code = " ".join(path.read_text() for path in SOURCES)
+    import re
+
+    named = (
+        set(environment.asked) | set(re.findall(r"environment\.\w+\(\s*\"([A-Z_]+)\"", code)) | {"SEARCHSITE_ENV_FILE"}
+    )
+    missing = {name for name in named if f"`{name}`" not in readme}
+    assert len(named) > 20
+    assert not missing, f"not in README.md: {sorted(missing)}"

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +78,9 @@ def _read_cache(cache: Path) -> dict[str, str]:
 
 
 def _write_cache(cache: Path, hashes: dict[str, str]) -> None:
+    aside = cache.with_name(f"{cache.name}.{os.getpid()}")
     try:
-        handle, aside = tempfile.mkstemp(dir=cache.parent, prefix=f"{cache.name}.")
+        aside.write_text(json.dumps(hashes, indent=1, sort_keys=True), encoding="utf-8")
+        aside.replace(cache)
     except OSError:
         return  # a folder of models that is mounted read-only is a good way to run: memory has to do
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(hashes, file, indent=1, sort_keys=True)
-    os.replace(aside, cache)

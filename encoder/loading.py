@@ -2,9 +2,11 @@
 
 import inspect
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, logging
 
@@ -44,7 +46,7 @@ def checkpoint(description: Description) -> PreTrainedModel:
             attn_implementation="sdpa" if kind._supports_sdpa else "eager",
             **({"add_pooling_layer": pooled} if takes_pooler else {}),
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, SafetensorError, UnpicklingError) as error:
         raise EncoderError(f"The checkpoint in {folder} cannot be loaded: {error}") from error
     _refuse_made_up(folder, pooled, info)
     if pooled and not hasattr(getattr(model, "pooler", None), "dense"):

@@ -9,10 +9,10 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from encoder import EncoderError
 
+from encoder import EncoderError
 from searchsite.documents import jobs
-from searchsite.index import backends, follow
+from searchsite.index import backends, follow, space
 
 log = logging.getLogger(__name__)
 _warming = threading.Lock()
@@ -38,7 +38,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         return JsonResponse({"ready": False, "reason": "the encoder is being loaded"}, status=503)
     try:
         followed = follow.current()
-        query = backends.get_encoder().encode_queries(["ready"])[0]
+        query = space.current().place_question(backends.get_encoder().encode_queries(["ready"])[0], "en")
         followed.store.search(query, 1)
         return JsonResponse({"ready": True, "passages": len(followed.store.ids())})
     except (DatabaseError, EncoderError, follow.IndexUnavailable) as error:

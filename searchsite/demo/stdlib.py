@@ -22,13 +22,16 @@ SHORT = 20  # characters: a docstring shorter than this says no more than the na
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 UNDERLINE = re.compile(r"^(?P<title>\S.*)\n(?P<line>([*=\-~^\"])\3{2,})\s*$", re.MULTILINE)
 FORMED = re.compile(r"\A(?: {2,}|>>> |\S+ +- |[-*+] |\d+[.)] |[|+])|\n {2,}\S")  # examples, lists, tables
+MARKS = re.compile(
+    r"([\\`*_{}\[\]<>#|~&!$]|^[ ]*(?:=+|-[- ]*-)[ ]*$)", re.MULTILINE
+)  # the last: a rule, or an underline
 FENCE = "~~~~"
 LEVELS = {"*": 1, "=": 2, "-": 3, "~": 4, "^": 4, '"': 4}
 # Importing these does something, needs a display, or concerns nobody who writes a program.
 LEFT_OUT = {
     "__main__", "antigravity", "ensurepip", "idlelib", "lib2to3", "msilib", "nt", "posix", "pydoc_data", "pyclbr",
-    "sre_compile", "sre_constants", "sre_parse", "test", "this", "tkinter", "turtle", "turtledemo", "winreg", "winsound",
-    "encodings", "genericpath", "posixpath", "ntpath", "nturl2path", "opcode", "xxlimited", "xxsubtype",
+    "sre_compile", "sre_constants", "sre_parse", "test", "this", "tkinter", "turtle", "turtledemo", "winreg",
+    "winsound", "encodings", "genericpath", "posixpath", "ntpath", "nturl2path", "opcode", "xxlimited", "xxsubtype",
 }  # fmt: skip
 SUBMODULES = (
     "collections.abc", "concurrent.futures", "email.message", "email.policy", "email.utils", "html.parser",
@@ -38,6 +41,16 @@ SUBMODULES = (
     "urllib.request", "urllib.robotparser", "wsgiref.simple_server", "xml.dom.minidom", "xml.etree.ElementTree",
     "xml.sax", "xmlrpc.client", "xmlrpc.server", "zoneinfo",
 )  # fmt: skip
+
+
+class _NotShown:
+    """Stands for the default of a parameter in a signature."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+NOT_SHOWN = _NotShown()
 
 
 @dataclass(frozen=True)
@@ -74,7 +87,7 @@ def as_markdown(topic: str) -> str:
     parts: list[str] = []
     at = 0
     for match in UNDERLINE.finditer(topic):
-        parts += [escaped(topic[at : match.start()]), f"{'#' * LEVELS[match['line'][0]]} {match['title']}\n"]
+        parts += [escaped(topic[at : match.start()]), f"{'#' * LEVELS[match['line'][0]]} {literal(match['title'])}\n"]
         at = match.end()
     return "\n".join([*parts, escaped(topic[at:])])
 
@@ -127,13 +140,15 @@ def _public(module: types.ModuleType) -> list[tuple[str, Any]]:
             if inspect.ismodule(thing) or not callable(thing):
                 continue
             home = getattr(thing, "__module__", None) or module.__name__
-            if listed or home == module.__name__:
+            # What a private module makes ("_sqlite3", "_bisect") is public here.
+            if listed or home == module.__name__ or home.startswith("_"):
                 found.append((name, thing))
     return found
 
 
 def _class_parts(dotted: str, cls: type) -> list[str]:
-    parts = _entry(2, dotted, cls)
+    # Some describe themselves where they are made.
+    parts = _entry(2, dotted, cls) or _entry(2, dotted, vars(cls).get("__init__"), _signature(cls))
     name = dotted.rpartition(".")[2]
     for method, thing in sorted(vars(cls).items()):
         function = thing.__func__ if isinstance(thing, classmethod | staticmethod) else thing
@@ -142,22 +157,34 @@ def _class_parts(dotted: str, cls: type) -> list[str]:
     return parts
 
 
-def _entry(level: int, name: str, thing: Any) -> list[str]:
+def _entry(level: int, name: str, thing: Any, signature: str | None = None) -> list[str]:
     """A heading with the signature, and the docstring; nothing where there is no docstring worth the name."""
     doc = _doc(thing)
     if len(doc) < SHORT:
         return []
-    return [f"{'#' * level} {escaped(name + _signature(thing))}", doc]
+    signature = _signature(thing) if signature is None else signature
+    return [f"{'#' * level} {literal(name + signature)}", doc]
 
 
 def _signature(thing: Any) -> str:
     if isinstance(thing, property):
         return ""
     try:
-        signature = str(inspect.signature(thing))
-    except (ValueError, TypeError):  # builtins without one; some say it in the docstring
+        signature = inspect.signature(thing)
+    except (ValueError, TypeError, AttributeError):  # builtins without one, or with one that cannot be evaluated
         return "()" if not inspect.isclass(thing) else ""
-    return ADDRESS.sub("", " ".join(signature.split()))[:200]
+    parameters = [
+        p if p.default is p.empty or _is_literal(p.default) else p.replace(default=NOT_SHOWN)
+        for p in signature.parameters.values()
+    ]
+    return ADDRESS.sub("", " ".join(str(signature.replace(parameters=parameters)).split()))[:200]
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether a default may be shown. Others say what this process holds: that of `environ=os.environ` has secrets."""
+    if type(value) is tuple:
+        return all(_is_literal(item) for item in value)
+    return value is None or type(value) in (bool, int, float, complex, str, bytes)
 
 
 def _doc(thing: Any) -> str:
@@ -176,9 +203,14 @@ def escaped(text: str) -> str:
     blocks: list[str] = []
     for block in re.split(r"\n[ \t]*\n", text.strip("\n").replace("\t", "    ")):
         if not FORMED.search(block):
-            blocks.append(re.sub(r"([\\`*_{}\[\]<>#|~&!$])", r"\\\1", block))
+            blocks.append(literal(block))
         elif blocks and blocks[-1].endswith(FENCE):  # goes on where the block before ended
             blocks[-1] = f"{blocks[-1].removesuffix(FENCE)}\n{block}\n{FENCE}"
         else:
             blocks.append(f"{FENCE}\n{block}\n{FENCE}")
     return "\n\n".join(blocks)
+
+
+def literal(text: str) -> str:
+    """A line or paragraph with a backslash before all that is a mark in Markdown."""
+    return MARKS.sub(lambda mark: mark[1].replace(mark[1].strip(), "\\" + mark[1].strip()), text)

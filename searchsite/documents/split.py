@@ -1,27 +1,37 @@
-"""Cutting a text into passages: at headings and pages, then paragraphs, sentences, and words where nothing else is left."""
-
-from __future__ import annotations
+"""Text -> passages: pieces short enough to be encoded, cut where a reader would pause."""
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from searchsite.documents.extract import Heading
+from searchsite.documents.extract.extracted import Heading
 
-# A blank line ends a paragraph.
-PARAGRAPH_END = re.compile(r"\n[ \t]*\n\s*")
-# A sentence ends at a full stop before white space, at a Chinese one anywhere, closing quotes and brackets included;
-# and at a line's end, which in lists and tables is all there is.
-SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*\s+|[。！？；…][”’」』）)】\"]*\s*|\n\s*")
-# No token may be wider than this many characters on average: bounds passages of signs that a tokenizer does not see.
-CHARACTERS_A_TOKEN = 32
-SMALL = 0.25  # of the target: a remainder below it joins the passage before
+TokenOffsets = Callable[[str], Sequence[tuple[int, int]]]
+
+# The text is tokenised in pieces of about this many characters.
+PIECE = 50_000
+# Tokenizers take a word of any length, or any run of spaces, for one token or none. Counting one for every so many
+# characters bounds a passage in characters too.
+LONGEST_TOKEN = 64
+# A cut between paragraphs is worth a passage half as long as it might be, any other a quarter.
+PARAGRAPH_WORTH = 0.5
+WORTH = 0.25
+# A remainder shorter than this part of the target joins the passage before it.
+SMALL_REMAINDER = 0.25
+
+# Each matches up to where a passage may end. (Possessive, and begun only where a run of marks begins: linear in time.)
+PARAGRAPH_END = re.compile(r"\n(?=[ \t]*\n)")
+SENTENCE_END = re.compile(r"(?<![.!?])[.!?]++[\"'”’»)\]]*+(?=\s)|[。！？；…]++[\"'”’」』）】》]*+")
+LINE_END = re.compile(r"\n|[，、：,;:](?=\s|[^\x00-\x7f])")
+WORD_END = re.compile(r"\S(?=\s)")
 
 
 @dataclass(frozen=True)
 class Span:
-    """A passage: `text[start:end]`, in characters; the page it is on, counted from 1; the headings above it."""
+    """A passage, text[start:end]; its page, counted from 1; the titles of the headings above it, outermost first."""
 
     start: int
     end: int
@@ -29,140 +39,201 @@ class Span:
     heading_path: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Measure:
-    """Lengths in tokens of stretches of one text, which is tokenized once."""
-
-    starts: Sequence[int]
-
-    def tokens(self, start: int, end: int) -> int:
-        seen = bisect_left(self.starts, end) - bisect_left(self.starts, start)
-        return max(seen, (end - start) // CHARACTERS_A_TOKEN)
-
-    def after(self, start: int, tokens: int, end: int) -> int:
-        """Where the stretch of that many tokens from `start` ends, at most at `end`."""
-        number = bisect_left(self.starts, start) + tokens
-        stop = self.starts[number] if number < len(self.starts) else end
-        return min(max(stop, start + 1), end, start + tokens * CHARACTERS_A_TOKEN)
-
-
 def split(
     text: str,
     headings: Sequence[Heading],
     pages: Sequence[int] | None,
-    token_offsets: Callable[[str], Sequence[tuple[int, int]]],
-    target_tokens: int,
-    max_tokens: int,
+    token_offsets: TokenOffsets,
+    target_tokens: int = 200,
+    max_tokens: int = 256,
+    overlap_tokens: int = 0,
     preformatted: Sequence[tuple[int, int]] = (),
 ) -> list[Span]:
-    """The passages of `text`, in order. Between them lies white space only; they do not overlap.
+    """Cut a text into passages of up to `target_tokens`, in order.
 
-    Each section (a heading and its text) and each page starts a passage of its own. Within these, passages are filled
-    up to about `target_tokens` and never exceed `max_tokens`. `preformatted` blocks stay whole where they fit.
+    headings, pages, preformatted: as in `Extracted`, in order of their offsets.
+    token_offsets: gives the (start, end) of each token of a text in characters, in order.
+
+    A passage never crosses a page or a heading; a heading begins the passage that it heads. Without overlap the
+    passages hold all of the text but white space between them. With it, one that continues a section starts up to
+    `overlap_tokens` earlier, but at most half a passage. None has more than `max_tokens`, unless a single character
+    has; a section's small remainder may fill its last passage beyond the target.
     """
-    measure = Measure([start for start, _end in token_offsets(text)])
-    code = {start: end for start, end in preformatted}
+    if not 0 < target_tokens <= max_tokens or overlap_tokens < 0:
+        raise ValueError("needs 0 < target_tokens <= max_tokens and overlap_tokens >= 0")
+    splitter = _Splitter(text, _Tokens(text, token_offsets), target_tokens, max_tokens, overlap_tokens, preformatted)
+    sections = _sections(text, headings)
+    starts = [start for start, _ in sections]
+    borders = sorted({*starts, *(pages or ()), len(text)})
     spans: list[Span] = []
-    for start, end, page, path in _sections(text, headings, pages):
-        atoms = _atoms(text, start, end, code, measure, target_tokens, max_tokens)
-        for low, high in _fill(list(atoms), measure, target_tokens, max_tokens):
-            low, high = _trim(text, low, high)
-            if low < high:
-                spans.append(Span(low, high, page, path))
+    for border, next_border in pairwise(borders):
+        page = max(1, bisect_right(pages, border)) if pages else None
+        path = sections[bisect_right(starts, border) - 1][1]
+        spans += (Span(start, end, page, path) for start, end in splitter.cut(border, next_border))
     return spans
 
 
-def _sections(
-    text: str, headings: Sequence[Heading], pages: Sequence[int] | None
-) -> Iterator[tuple[int, int, int | None, tuple[str, ...]]]:
-    """(start, end, page, heading path) of each stretch that a passage may not leave."""
-    ordered = sorted(headings, key=lambda heading: heading.offset)
-    page_starts = sorted(set(pages or []))
-    cuts = sorted({0, len(text), *page_starts, *(heading.offset for heading in ordered)})
-    hard = {0, len(text), *page_starts}
-    path: list[Heading] = []
-    following = iter([*ordered, None])
-    heading = next(following)
-    begin = 0
-    for start, end in zip(cuts, cuts[1:], strict=False):
-        while heading is not None and heading.offset <= start:
-            path = [above for above in path if above.level < heading.level] + [heading]
-            heading = next(following)
-        # A heading without text of its own goes with what comes below it, but not over a page's end.
-        only_heading = path and path[-1].offset == start and _is_one_line(text, start, end)
-        if only_heading and end not in hard:
-            continue
-        number = bisect_left(page_starts, begin + 1) if pages else None
-        yield begin, end, number or (1 if pages else None), tuple(above.title for above in path)
-        begin = end
-
-
-def _is_one_line(text: str, start: int, end: int) -> bool:
-    return "\n" not in text[start:end].strip()
-
-
-def _atoms(
-    text: str, start: int, end: int, code: dict[int, int], measure: Measure, target: int, most: int
-) -> Iterator[tuple[int, int]]:
-    """The stretches of a section that stay whole, in order and without gaps; none has more than `most` tokens."""
-    for low, high in _blocks(text, start, end, code):
-        whole = most if low in code else target
-        if measure.tokens(low, high) <= whole:
-            yield low, high
-            continue
-        for first, last in _pieces(text, low, high, SENTENCE_END):
-            at = first
-            while measure.tokens(at, last) > most:
-                stop = _word_end(text, at, measure.after(at, min(target, most), last))
-                yield at, stop
-                at = stop
-            yield at, last
-
-
-def _blocks(text: str, start: int, end: int, code: dict[int, int]) -> Iterator[tuple[int, int]]:
-    """Paragraphs, and code blocks as one."""
-    at = start
-    for begin in sorted(begin for begin in code if start <= begin < end):
-        if begin < at:
-            continue
-        yield from _pieces(text, at, begin, PARAGRAPH_END)
-        at = min(code[begin], end)
-        yield begin, at
-    yield from _pieces(text, at, end, PARAGRAPH_END)
-
-
-def _pieces(text: str, start: int, end: int, ends: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    at = start
-    for match in ends.finditer(text, start, end):
-        yield at, match.end()
-        at = match.end()
-    if at < end:
-        yield at, end
-
-
-def _word_end(text: str, start: int, stop: int) -> int:
-    """The last white space in the second half of the stretch, so that words stay whole; `stop` where there is none."""
-    for at in range(stop, (start + stop) // 2, -1):
-        if text[at - 1].isspace():
-            return at
-    return stop
-
-
-def _fill(atoms: list[tuple[int, int]], measure: Measure, target: int, most: int) -> list[tuple[int, int]]:
-    """Neighbouring atoms together, up to the target."""
-    filled: list[tuple[int, int]] = []
-    for start, end in atoms:
-        if filled and measure.tokens(filled[-1][0], end) <= target:
-            filled[-1] = (filled[-1][0], end)
+def _sections(text: str, headings: Sequence[Heading]) -> list[tuple[int, tuple[str, ...]]]:
+    """Where each section starts, and its path; headings with nothing between them start one section together."""
+    sections: list[tuple[int, tuple[str, ...]]] = [(0, ())]
+    above: list[Heading] = []
+    body = 0  # where the text behind the last heading's line starts
+    for heading in headings:
+        while above and above[-1].level >= heading.level:
+            above.pop()
+        above.append(heading)
+        path = tuple(h.title for h in above)
+        if text[body : heading.offset].strip():
+            sections.append((heading.offset, path))
         else:
-            filled.append((start, end))
-    if len(filled) > 1:
-        (before, _), (last, end) = filled[-2:]
-        if measure.tokens(last, end) < SMALL * target and measure.tokens(before, end) <= most:
-            filled[-2:] = [(before, end)]
-    return filled
+            sections[-1] = (sections[-1][0], path)
+        line_end = text.find("\n", heading.offset)
+        body = len(text) if line_end < 0 else line_end
+    return sections
 
 
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))
+class _Tokens:
+    """Counts the tokens between two offsets of a text."""
+
+    def __init__(self, text: str, token_offsets: TokenOffsets) -> None:
+        self.starts = array("q")
+        self.ends = array("q")
+        position = 0
+        while position < len(text):
+            end = _piece_end(text, position)
+            for start, token_end in token_offsets(text[position:end]):
+                self._add(position + start, position + token_end)
+            position = end
+        self._fill(len(text))
+
+    def _add(self, start: int, end: int) -> None:
+        if end > start:  # special tokens have no characters
+            self._fill(start)
+            while end - start > LONGEST_TOKEN:
+                self.starts.append(start)
+                self.ends.append(start + LONGEST_TOKEN)
+                start += LONGEST_TOKEN
+            self.starts.append(start)
+            self.ends.append(end)
+
+    def _fill(self, until: int) -> None:
+        """Count what stands between two tokens, where it is long."""
+        position = self.ends[-1] if self.ends else 0
+        while until - position > LONGEST_TOKEN:
+            self.starts.append(position)
+            position += LONGEST_TOKEN
+            self.ends.append(position)
+
+    def count(self, start: int, end: int) -> int:
+        """How many tokens lie in text[start:end], each that is cut counted as one."""
+        return bisect_left(self.starts, end) - bisect_right(self.ends, start)
+
+    def reach(self, start: int, tokens: int) -> int | None:
+        """How far so many tokens go from an offset; None when no more are left in the text."""
+        last = bisect_right(self.ends, start) + tokens
+        return self.starts[last] if last < len(self.starts) else None
+
+    def back(self, start: int, tokens: int) -> int:
+        """Where the last tokens before an offset start."""
+        return self.starts[max(0, bisect_left(self.starts, start) - tokens)] if self.starts else start
+
+
+def _piece_end(text: str, position: int) -> int:
+    """Where to stop tokenising for now: behind a line, else a word, so that tokens stay the same."""
+    end = position + PIECE
+    if end >= len(text):
+        return len(text)
+    for separator in ("\n", " "):
+        if (found := text.rfind(separator, position + PIECE // 2, end)) >= 0:
+            return found
+    return end
+
+
+class _Splitter:
+    """Cuts sections of one text; what it may cut at is found once for all of them."""
+
+    def __init__(
+        self,
+        text: str,
+        tokens: _Tokens,
+        target: int,
+        most: int,
+        overlap: int,
+        preformatted: Sequence[tuple[int, int]],
+    ) -> None:
+        self.text = text
+        self.tokens = tokens
+        self.target = target
+        self.most = most
+        self.overlap = min(overlap, target // 2)
+        self.code_starts = [start for start, _ in preformatted]
+        self.code_ends = [end for _, end in preformatted]
+        paragraphs = self._ends(PARAGRAPH_END)
+        # In code a blank line is a pause like a sentence's end; a full stop means nothing.
+        sentences = [e for e in self._ends(SENTENCE_END) if not self._is_code(e)]
+        sentences += [e for e in paragraphs if self._is_code(e)]
+        self.cuts = [
+            (array("q", [e for e in paragraphs if not self._is_code(e)]), PARAGRAPH_WORTH),
+            (array("q", sorted(sentences)), WORTH),
+            (array("q", self._ends(LINE_END)), WORTH),
+            (array("q", self._ends(WORD_END)), WORTH),
+        ]
+
+    def cut(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The passages of text[start:end], a piece of text without heading or page break in it."""
+        start, end = self._first_visible(start, end), self._last_visible(start, end)
+        passages: list[tuple[int, int]] = []
+        fresh = start  # what no passage holds yet
+        while fresh < end:
+            passage_end = self._passage_end(start, fresh, end)
+            passages.append((start, self._last_visible(fresh, passage_end)))
+            fresh = self._first_visible(passage_end, end)
+            start = self._overlapped(start, fresh)
+        return passages
+
+    def _passage_end(self, start: int, fresh: int, end: int) -> int:
+        reach = self.tokens.reach(start, self.target)
+        if reach is None or reach >= end:
+            return end
+        cut = self._best_cut(start, fresh, reach)
+        if self.tokens.count(cut, end) < SMALL_REMAINDER * self.target and self.tokens.count(start, end) <= self.most:
+            return end
+        return cut
+
+    def _best_cut(self, start: int, fresh: int, reach: int) -> int:
+        for cuts, worth in self.cuts:
+            least = max(fresh, self.tokens.reach(start, int(worth * self.target)) or start)
+            found = bisect_right(cuts, reach) - 1
+            if found >= 0 and cuts[found] > least:
+                return cuts[found]
+        # One long word, or a script without spaces: between two tokens, but not without going on.
+        return max(reach, fresh + 1)
+
+    def _overlapped(self, start: int, fresh: int) -> int:
+        """Where a passage starts that repeats the end of the one before it: at a word, and further on than that one."""
+        if not self.overlap:
+            return fresh
+        earliest = max(start + 1, self.tokens.back(fresh, self.overlap))
+        word_ends = self.cuts[-1][0]
+        for number in range(max(0, bisect_left(word_ends, earliest) - 1), len(word_ends)):
+            word = min(fresh, self._first_visible(word_ends[number], fresh))
+            if word >= earliest:
+                return word
+        return fresh
+
+    def _ends(self, pattern: re.Pattern[str]) -> list[int]:
+        return [match.end() for match in pattern.finditer(self.text)]
+
+    def _is_code(self, offset: int) -> bool:
+        block = bisect_right(self.code_starts, offset) - 1
+        return block >= 0 and offset < self.code_ends[block]
+
+    def _first_visible(self, start: int, end: int) -> int:
+        while start < end and self.text[start].isspace():
+            start += 1
+        return start
+
+    def _last_visible(self, start: int, end: int) -> int:
+        while end > start and self.text[end - 1].isspace():
+            end -= 1
+        return end

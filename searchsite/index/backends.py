@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-import encoder
 from django.conf import settings
+
+import encoder
 
 if TYPE_CHECKING:
     from encoder import Description

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision
-from searchsite.index import backends, ingest
+from searchsite.index import backends, ingest, space
 from searchsite.index.models import ActiveBuild, Build, Vector
 from searchsite.index.vectors import Rows, live_documents, live_rows
 
@@ -66,21 +66,22 @@ def _write(build: Build, progress: Progress) -> None:
     build.change_number = counter.value if counter else 0
     from searchsite.index.stores import faiss
 
+    placed = space.current()
     sample: list[Matrix] = []
 
     def rows() -> Iterator[Rows]:
         done, total = 0, Document.objects.filter(live_revision__isnull=False).count()
         for ids in live_documents():
-            part = live_rows(ids, build.fingerprint, build.dim)
+            part = live_rows(ids, build.fingerprint, placed)
             if len(part):
-                sample.append(part.vectors[:: max(1, len(part) * total // (len(ids) * SAMPLE))])
+                sample.append(part.vectors[:: max(1, len(part) * total // (len(ids) * SAMPLE)), :-1])
                 yield part
             done += len(ids)
             progress("building", done, total)
 
     build.folder = f"build-{build.pk}"
     folder = settings.INDEX_DIR / build.folder
-    facts = {"dim": build.dim, "fingerprint": build.fingerprint, "change_number": build.change_number}
+    facts = {"dim": placed.dim, "fingerprint": build.fingerprint, "change_number": build.change_number}
     build.passages = faiss.write_build(folder, rows(), facts)
     build.unrelated_cosine = _mean_cosine(np.concatenate(sample)) if sample else 0.0
     build.size = sum(path.stat().st_size for path in folder.iterdir())

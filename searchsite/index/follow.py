@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from searchsite.documents import changes
 from searchsite.documents.models import ChangeCounter
-from searchsite.index import backends
+from searchsite.index import backends, space
 from searchsite.index.models import ActiveBuild, Build
 from searchsite.index.vectors import join, live_rows
 
@@ -62,9 +62,8 @@ def open_build(build: Build | None) -> Followed:
     """A new store that serves that build and nothing else."""
     from searchsite.index.stores.faiss import BuildError, FaissStore
 
-    describes = backends.description()
     _check(build)
-    store = FaissStore(describes.dim)
+    store = FaissStore(space.current().dim)
     try:
         store.replace(settings.INDEX_DIR / build.folder if build else None)
     except BuildError as error:
@@ -90,13 +89,13 @@ def _check(build: Build | None) -> None:
 
 def catch_up(followed: Followed, number: int) -> Followed:
     """Replay the changes up to `number`: each changed document is replaced by what is live of it now."""
-    describes = backends.description()
+    placed = space.current()
     changed = changes.since(followed.number, number)
     parts = [
-        live_rows(changed[first : first + CHUNK], describes.fingerprint, describes.dim)
+        live_rows(changed[first : first + CHUNK], backends.fingerprint(), placed)
         for first in range(0, len(changed), CHUNK)
     ]
-    followed.store.apply(changed, join(parts, describes.dim))
+    followed.store.apply(changed, join(parts, placed.dim))
     return Followed(followed.store, followed.build, number)
 
 

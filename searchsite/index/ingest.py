@@ -18,6 +18,7 @@ from searchsite.documents.problems import Problem
 from searchsite.documents.split import split
 from searchsite.index import backends
 from searchsite.index.models import Vector
+from searchsite.index.space import language_of
 from searchsite.index.vectors import as_bytes, encoded_text, text_hash
 
 VERSION = 1  # raised when extraction or splitting changes: revisions made by another version are made anew
@@ -90,6 +91,7 @@ def store_passages(revision: Revision) -> None:
                 end=span.end,
                 page=span.page,
                 heading_path=list(span.heading_path),
+                language=language_of(revision.text[span.start : span.end]),
                 text=revision.text[span.start : span.end],
             )
             for n, span in enumerate(spans[first : first + BATCH])

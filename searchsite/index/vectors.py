@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from searchsite.documents.models import Document
 from searchsite.index.models import Vector
+from searchsite.index.space import Space
 
 Matrix = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -18,7 +19,7 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rows:
-    """n findable passages: their vectors (n, dim), L2-normalised, and the ids of passage, document, collection (n,)."""
+    """n findable passages: vectors (n, dim) placed in the search space; ids of passage, document, collection (n,)."""
 
     vectors: Matrix
     passages: Ids
@@ -70,19 +71,25 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def live_rows(document_ids: Sequence[int], fingerprint: str, dim: int) -> Rows:
-    """All that is findable of these documents, ordered by document and passage."""
+def live_rows(document_ids: Sequence[int], fingerprint: str, placed: Space) -> Rows:
+    """All that is findable of these documents, ordered by document and passage, its vectors placed in that space."""
     found = (
         Vector.objects.filter(fingerprint=fingerprint, passage__revision__live_for__in=document_ids)
         .order_by("passage__revision__live_for", "passage_id")
-        .values_list("data", "passage_id", "passage__revision__live_for", "passage__revision__live_for__collection_id")
+        .values_list(
+            "data",
+            "passage__language",
+            "passage_id",
+            "passage__revision__live_for",
+            "passage__revision__live_for__collection_id",
+        )
     )
     rows = list(found)
     if not rows:
-        return no_rows(dim)
-    data, passages, documents, collections = zip(*rows, strict=True)
+        return no_rows(placed.dim)
+    data, languages, passages, documents, collections = zip(*rows, strict=True)
     return Rows(
-        as_matrix(data, dim),
+        placed.place_passages(as_matrix(data, placed.dim - 1), languages),
         np.array(passages, np.int64),
         np.array(documents, np.int64),
         np.array(collections, np.int64),

@@ -9,12 +9,12 @@ import numpy as np
 from django.db.models import Count
 
 from searchsite.documents.models import Document, Job, State
-from searchsite.index import backends, build, follow
+from searchsite.index import backends, build, follow, space
 from searchsite.index.models import Vector
 from searchsite.index.vectors import as_matrix
 
 SAMPLE = 500
-SAME = 0.9999  # cosine between a vector in the database and the same one in the index
+SAME = 1e-3  # largest difference between a number of a vector in the database and in the index
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,12 @@ def _check_index() -> Iterator[Finding]:
     common = np.intersect1d(expected, held)
     sample = common[:: max(1, len(common) // SAMPLE)].tolist()
     differing = 0
-    for pk, data in live.filter(passage_id__in=sample).values_list("passage_id", "data"):
-        stored, indexed = as_matrix([data], describes.dim)[0], followed.store.vector(pk)
-        if indexed is None or (stored.any() and float(stored @ indexed) < SAME):
+    placed = space.current()
+    of_sample = live.filter(passage_id__in=sample).values_list("passage_id", "data", "passage__language")
+    for pk, data, language in of_sample:
+        stored = placed.place_passages(as_matrix([data], describes.dim), [language])[0]
+        indexed = followed.store.vector(pk)
+        if indexed is None or not np.allclose(stored, indexed, atol=SAME):
             differing += 1
     if differing:
         yield Finding(f"{differing} of {len(sample)} sampled vectors differ between the index and the database.")

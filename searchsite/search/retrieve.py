@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from searchsite.documents.access import visible_collections
 from searchsite.documents.models import Document, Passage
-from searchsite.index import backends, follow
+from searchsite.index import backends, follow, space
 
 PER_PAGE = 10
 MAX_PAGES = 20
@@ -23,6 +24,7 @@ class Found:
 
     passage: Passage
     score: float
+    """The cosine, in the space of index/space.py: 1 is the same text, about 0 has nothing to do with it."""
     likeness: int
     """0 to 100: 0 is what unrelated passages of this site have, 100 is the same text."""
 
@@ -61,12 +63,18 @@ def search(user: AbstractBaseUser | AnonymousUser, question: str, page: int = 1)
     if not scope or not question.strip():
         return Answer([], page, False)
     followed = follow.current()
-    query = backends.get_encoder().encode_queries([question])[0]
+    placed, language = space.current(), space.language_of(question)
+    query = placed.place_question(backends.get_encoder().encode_queries([question])[0], language)
+    unrelated = followed.build.unrelated_cosine if followed.build else 0.0
     wanted = page * PER_PAGE + 1  # one more, to know whether there is a next page
     depth = FIRST_DEPTH
     while True:
         hits = followed.store.search(query, depth, scope)
-        grouped = group(hydrate(user, hits, followed.build.unrelated_cosine if followed.build else 0.0))
+        found = []
+        for passage, score in hydrate(user, hits):
+            cosine = placed.cosine(score, language, passage.language)
+            found.append(Found(passage, cosine, likeness(cosine, unrelated)))
+        grouped = group(found)
         if len(grouped) >= wanted or len(hits) < depth or depth >= MAX_DEPTH:
             break
         depth *= 4
@@ -74,7 +82,7 @@ def search(user: AbstractBaseUser | AnonymousUser, question: str, page: int = 1)
     return Answer(shown, page, len(grouped) >= wanted and page < MAX_PAGES)
 
 
-def hydrate(user: AbstractBaseUser | AnonymousUser, hits: list[tuple[int, float]], unrelated: float) -> list[Found]:
+def hydrate(user: AbstractBaseUser | AnonymousUser, hits: Sequence[tuple[int, float]]) -> list[tuple[Passage, float]]:
     """The passages of these hits in the hits' order, without those that the database says are not the user's to see.
 
     The index is a cache: what is live, and who may see it, is asked of the database for every candidate.
@@ -87,7 +95,7 @@ def hydrate(user: AbstractBaseUser | AnonymousUser, hits: list[tuple[int, float]
         .defer("revision__text", "revision__headings", "revision__preformatted", "revision__live_for__text")
         .in_bulk()
     )
-    return [Found(passages[pk], score, likeness(score, unrelated)) for pk, score in hits if pk in passages]
+    return [(passages[pk], score) for pk, score in hits if pk in passages]
 
 
 def likeness(score: float, unrelated: float) -> int:

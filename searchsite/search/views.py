@@ -9,8 +9,8 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
-from encoder import EncoderError
 
+from encoder import EncoderError
 from searchsite.documents.access import visible_collections, visible_documents
 from searchsite.documents.models import Document, Job, Passage, State
 from searchsite.index.follow import IndexUnavailable

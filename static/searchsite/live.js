@@ -44,5 +44,7 @@
   }
 
   document.addEventListener("visibilitychange", wait);
-  wait();
+  // The admin loads its scripts in the head, before there is anything to look at.
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", wait);
+  else wait();
 })();

@@ -44,9 +44,7 @@ class Watched:
             self.complaints.append(f"asked another host: {request.url}")
 
     def open(self, address: str):
-        response = self.page.goto(self.base + address)
-        self.page.wait_for_load_state("networkidle")
-        return response
+        return self.page.goto(self.base + address)
 
     def sign_in(self) -> None:
         self.open("/admin/login/?next=/")

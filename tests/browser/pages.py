@@ -12,7 +12,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 HANDBOOK = Path(__file__).parents[2] / "searchsite" / "demo" / "handbook"
 LONG = "\n\n".join(f"## Chapter {n}\n\n" + "A long text about many things. " * 60 for n in range(60))
-CODE = "Code that is wider than a phone:\n\n```\n" + "print('x') or " * 30 + "\n```\n\nAnd a_very_long_word_" + "x" * 120
+CODE = "Code that is wider than a phone:\n\n```\n" + "print('x') or " * 30 + "\n```\n\nAnd a_long_word_" + "x" * 120
 
 
 def fill(pages: int = 12) -> dict[str, str]:
@@ -26,7 +26,7 @@ def fill(pages: int = 12) -> dict[str, str]:
     handbook = Collection.objects.create(
         name="Handbook",
         slug="handbook",
-        description="How things are done at Tarnfell Instruments, an invented company: half in English, half in Chinese.",
+        description="How things are done at an invented company: half in English, half in Chinese.",
         visibility=Collection.Visibility.PUBLIC,
     )
     Collection.objects.create(name="Empty", slug="empty")

@@ -26,8 +26,9 @@ def main(folder: Path, encoder: str, wanted: set[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="searchsite-screenshots-") as data:
         os.environ.update(
             SEARCHSITE_ENV_FILE="", SEARCHSITE_DATA_DIR=data, SEARCHSITE_ENCODER=encoder, SEARCHSITE_TASKS="inline",
-            SEARCHSITE_DEBUG="0", DJANGO_SETTINGS_MODULE="searchsite.settings", DJANGO_ALLOW_ASYNC_UNSAFE="1",
+            SEARCHSITE_DEBUG="0", DJANGO_ALLOW_ASYNC_UNSAFE="1",
         )  # fmt: skip
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "searchsite.settings")
         import django
 
         django.setup()
@@ -93,7 +94,8 @@ def look(base: str, pages: dict[str, str], folder: Path, wanted: set[str]) -> No
                     signed_in = True
                 page.goto(base + address)
                 page.wait_for_timeout(100)
-                page.screenshot(path=folder / f"{name}.{language[:2]}.{scheme}.{size}.png", full_page="#" not in address)
+                picture = folder / f"{name}.{language[:2]}.{scheme}.{size}.png"
+                page.screenshot(path=picture, full_page="#" not in address)
             context.close()
         browser.close()
 

@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING
 from searchsite.documents.extract.extracted import Extracted, Limits, Writer, one_line
 
 if TYPE_CHECKING:
-    from lxml.html import HtmlElement
+    from lxml.html import HtmlElement  # type: ignore[import-untyped]
 
 # Less than this is no article that trafilatura recognised: then nothing of the page is left out but its navigation.
 LEAST_MAIN_TEXT = 250
 
 # Both HTML's names and the ones that trafilatura gives its result (head, list, item, row, cell, quote, lb).
-HIDDEN = frozenset(
-    ["script", "style", "noscript", "template", "head", "nav", "iframe", "object", "svg", "canvas", "audio", "video", "button", "select", "datalist"]
-)
-BLOCKS = frozenset(
-    ["address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "item", "legend", "li", "list", "main", "menu", "ol", "option", "p", "quote", "search", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "row", "cell"]
-)
+HIDDEN = frozenset([
+    "script", "style", "noscript", "template", "head", "nav", "iframe", "object", "svg", "canvas", "audio", "video",
+    "button", "select", "datalist",
+])  # fmt: skip
+BLOCKS = frozenset([
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl",
+    "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "item", "legend", "li",
+    "list", "main", "menu", "ol", "option", "p", "quote", "search", "section", "summary", "table", "tbody", "td",
+    "tfoot", "th", "thead", "tr", "ul", "row", "cell",
+])  # fmt: skip
 LISTS = frozenset(["ul", "ol", "menu", "list"])
 ITEMS = frozenset(["li", "item"])
 ROWS = frozenset(["tr", "row"])
@@ -50,7 +54,7 @@ def read(data: bytes, limits: Limits) -> Extracted:
 
 def parse(source: str) -> "HtmlElement | None":
     """The root of a page or a piece of one; None when it holds nothing."""
-    from lxml import etree
+    from lxml import etree  # type: ignore[import-untyped]
     from lxml.html import HTMLParser, document_fromstring
 
     # The text is decoded already: whatever encoding the page still claims no longer holds.
@@ -167,8 +171,7 @@ def _is_code_block(element: "HtmlElement") -> bool:
 def _is_layout(row: "HtmlElement") -> bool:
     """Whether the table only arranges the page: its cells hold lists, headings or tables rather than data."""
     return any(
-        element.tag in LISTS or element.tag in ("table", "pre") or _level(element)
-        for element in row.iterdescendants()
+        element.tag in LISTS or element.tag in ("table", "pre") or _level(element) for element in row.iterdescendants()
     )
 
 

@@ -155,6 +155,6 @@ def _tag_text(tag: str) -> str:
 
 @cache
 def _html_tags() -> frozenset[str]:
-    from lxml.html import defs
+    from lxml.html import defs  # type: ignore[import-untyped]
 
     return frozenset(defs.tags | {"svg", "path", "picture", "source", "video", "audio", "details", "summary"})

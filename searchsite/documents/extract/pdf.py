@@ -8,7 +8,7 @@ from searchsite.documents.extract.extracted import Extracted, Limits, Writer
 from searchsite.documents.problems import Problem
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument
+    from pypdfium2 import PdfDocument  # type: ignore[import-untyped]
 
 # pypdfium2's error codes, from PDFium's fpdfview.h
 WRONG_PASSWORD = 4
@@ -40,12 +40,20 @@ def read(data: bytes, limits: Limits) -> Extracted:
             for number in range(len(document)):
                 writer.page()
                 writer.block(_page_text(document, number))
-            extracted = writer.extracted("pdf", document.get_metadata_dict().get("Title", ""))
+            extracted = writer.extracted("pdf", _title(document))
         finally:
             document.close()
     if not extracted.text:
         raise Problem("no_text_layer" if extracted.pages else "damaged")
     return extracted
+
+
+def _title(document: "PdfDocument") -> str:
+    """The title of the metadata; none where it is not the UTF-16 that it should be."""
+    try:
+        return str(document.get_metadata_value("Title"))
+    except UnicodeDecodeError:
+        return ""
 
 
 def _page_text(document: "PdfDocument", number: int) -> str:

@@ -236,6 +236,7 @@ class Passage(models.Model):
     end = models.PositiveIntegerField()
     page = models.PositiveIntegerField(null=True)
     heading_path = models.JSONField(default=list)
+    language = models.CharField(max_length=10, default="en")
     text = models.TextField()
 
     class Meta:

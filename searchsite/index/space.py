@@ -1,0 +1,140 @@
+"""The space in which questions and passages are compared: the encoder's, with each language's own offset taken out.
+
+A multilingual encoder puts all texts of one language into a region of its own. Left alone, every Chinese passage lies
+nearer to a Chinese question than the English one that answers it (measured: 1 of 30 answers among the first three).
+The offset of a language is the mean vector of texts that say the same in every language (parallel.py); taking it from
+passages and questions makes the languages meet: Libovicky, Rosa and Fraser, "On the Language Neutrality of Pre-trained
+Multilingual Representations" (Findings of EMNLP 2020), section 3.3. What is left of the preference for one's own
+language is evened out by a small constant.
+
+The database holds the encoder's vectors as they are; only the index lives in this space.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from searchsite.index import backends
+from searchsite.index.parallel import PASSAGES, QUESTIONS
+
+Matrix = NDArray[np.float32]
+
+# Chosen on shared retrieval sets, see benchmarks/README.md: how much of its language's offset is taken from a
+# passage and from a question, and what a passage in another language than the question's gains.
+PASSAGE_SHIFT = 1.0
+QUESTION_SHIFT = 0.7
+OTHER_LANGUAGE = 0.06
+
+LANGUAGES = ("en", "zh", "other")
+KNOWS_BOTH = 0.8  # share of the parallel passages that must be nearest to their own translation
+
+HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+KANA_HANGUL = re.compile(r"[\u3040-\u30ff\u1100-\u11ff\uac00-\ud7af]")
+LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
+LOOKED_AT = 2000  # characters of a text
+
+
+def language_of(text: str) -> str:
+    """ "zh" for mostly Chinese, "en" for mostly Latin letters, else "other": those whose offsets are told apart.
+
+    A Chinese character counts as much as a word of letters: each is about one token.
+    """
+    text = text[:LOOKED_AT]
+    han, latin = len(HAN.findall(text)), len(LATIN.findall(text))
+    letters = sum(unicodedata.category(c) in ("Lo", "Ll", "Lu") for c in text) if not han and not latin else 1
+    if len(KANA_HANGUL.findall(text)) > han / 10 + 1 or not letters:
+        return "other" if letters else "en"
+    if not han and not latin:
+        return "other"
+    return "zh" if han > latin / 2 else "en"
+
+
+@dataclass(frozen=True)
+class Space:
+    """Offsets (languages, dim) of passages and questions, in the order of LANGUAGES; zero for an encoder that does
+    not know the languages to be the same. Its vectors have one number more than the encoder's: the language's sign.
+    """
+
+    passages: Matrix
+    questions: Matrix
+    bonus: float
+
+    @property
+    def dim(self) -> int:
+        return self.passages.shape[1] + 1
+
+    def place_passages(self, vectors: Matrix, languages: Sequence[str]) -> Matrix:
+        """(n, dim - 1) vectors of the encoder, L2-normalised -> (n, dim) vectors to be indexed."""
+        rows = np.array([LANGUAGES.index(language) for language in languages], np.int64)
+        shifted = _unit(vectors - PASSAGE_SHIFT * self.passages[rows])
+        return np.concatenate([shifted, SIGNS[rows][:, None]], axis=1, dtype=np.float32)
+
+    def place_question(self, vector: Matrix, language: str) -> Matrix:
+        """(dim - 1,) -> (dim,); its inner product with a placed passage is the score that ranks."""
+        row = LANGUAGES.index(language)
+        shifted = _unit(vector - QUESTION_SHIFT * self.questions[row])
+        return np.append(shifted, -SIGNS[row] * self.bonus / 2).astype(np.float32)
+
+    def cosine(self, score: float, question_language: str, passage_language: str) -> float:
+        """The cosine in this space, of a score that ranks."""
+        signs = SIGNS[LANGUAGES.index(question_language)] * SIGNS[LANGUAGES.index(passage_language)]
+        return score + float(signs) * self.bonus / 2
+
+
+SIGNS = np.array([1, -1, 0], np.float32)  # of LANGUAGES: the product is -1 for an English and a Chinese text
+
+
+def _unit(vectors: Matrix) -> Matrix:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    result: Matrix = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return result
+
+
+def current() -> Space:
+    """The space of the present encoder. The first call for an encoder encodes the parallel texts, and keeps the result
+    in the index folder: a cache like all that lies there."""
+    return _space(backends.fingerprint(), str(settings.INDEX_DIR))
+
+
+@lru_cache(maxsize=4)
+def _space(fingerprint: str, folder: str) -> Space:
+    texts = hashlib.sha256(repr((PASSAGES, QUESTIONS)).encode()).hexdigest()[:8]
+    path = Path(folder) / f"space-{fingerprint}-{texts}.npy"
+    if not path.is_file():
+        _measure(path)
+    passages, questions = np.load(path)
+    return Space(passages, questions, OTHER_LANGUAGE if passages.any() else 0.0)
+
+
+def _measure(path: Path) -> None:
+    encoder = backends.get_encoder()
+    means = []
+    for texts, encode in ((PASSAGES, encoder.encode_passages), (QUESTIONS, encoder.encode_queries)):
+        by_language = [encode([text[language] for text in texts]) for language in ("en", "zh")]
+        if texts is PASSAGES and not _same_meaning(*by_language):
+            means = [np.zeros((3, backends.description().dim), np.float32)] * 2
+            break
+        english, chinese = (vectors.mean(axis=0) for vectors in by_language)
+        means.append(np.stack([english, chinese, (english + chinese) / 2]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.aside-{os.getpid()}")
+    with aside.open("wb") as out:
+        np.save(out, np.stack(means))
+    aside.replace(path)
+
+
+def _same_meaning(english: Matrix, chinese: Matrix) -> bool:
+    """Whether the encoder sees that the parallel passages say the same; an English encoder over Chinese does not."""
+    likeness = _unit(english - english.mean(axis=0)) @ _unit(chinese - chinese.mean(axis=0)).T
+    return bool((likeness.argmax(axis=1) == np.arange(len(english))).mean() >= KNOWS_BOTH)

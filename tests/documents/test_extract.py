@@ -244,7 +244,8 @@ def test_a_stray_nul_in_a_long_text_is_taken_out() -> None:
     assert read("line of text\n" * 100 + "a\0b", "a.txt").text.endswith("\nab")
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])))
+# (Not with NUL: a letter and a NUL are also a letter in UTF-16.)
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_every_text_is_read_or_refused_and_comes_out_normal(text: str) -> None:
     extracted = read_or_refuse(text.encode(), "a.txt")
     if extracted is None:

@@ -66,12 +66,10 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
         latest = Job.objects.filter(document=OuterRef("pk")).order_by("-pk")
-        return (
-            super()
-            .get_queryset(request)
-            .defer("live_revision__text", "live_revision__headings", "live_revision__preformatted")
-            .annotate(job_done=Subquery(latest.values("done")[:1]), job_total=Subquery(latest.values("total")[:1]))
-        )
+        documents: QuerySet[Document] = super().get_queryset(request)
+        return documents.defer(
+            "live_revision__text", "live_revision__headings", "live_revision__preformatted"
+        ).annotate(job_done=Subquery(latest.values("done")[:1]), job_total=Subquery(latest.values("total")[:1]))
 
     @admin.display(description=_("title"), ordering="title")
     def shown_title(self, document: Document) -> str:
@@ -185,7 +183,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=_("Try again"), permissions=["view"])
     def try_again(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        if not request.user.has_perm("documents.change_document"):  # type: ignore[union-attr]
+        if not request.user.has_perm("documents.change_document"):
             raise PermissionDenied
         for job in jobs.filter(state__in=[State.FAILED, State.READY]).select_related("document"):
             if job.document:

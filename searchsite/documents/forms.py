@@ -23,7 +23,7 @@ class ManyFilesField(forms.FileField):
 
     widget = ManyFilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         files = data if isinstance(data, list | tuple) else [data] if data else []
         if self.required and not files:
             raise forms.ValidationError(self.error_messages["required"], code="required")
@@ -32,7 +32,7 @@ class ManyFilesField(forms.FileField):
 
 class UploadForm(forms.Form):
     collection = forms.ModelChoiceField(Collection.objects.all(), label=_("Collection"), empty_label=None)
-    files = ManyFilesField(label=_("Files"))
+    files = ManyFilesField(label=_("Files"))  # type: ignore[assignment]
 
 
 class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -55,7 +55,7 @@ class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("text", _("The text is over the limit of %d MB.") % settings.SEARCHSITE_MAX_FILE_MB)
         return cleaned
 
-    def _check_file(self, file: UploadedFile) -> None:
+    def _check_file(self, file: UploadedFile[Any]) -> None:
         try:
             check_size(file.name or "", file.size or 0)
         except Problem as problem:

@@ -20,7 +20,7 @@ from django.db.models import Exists, F, OuterRef
 from django.dispatch import Signal
 from django.utils import timezone
 
-from searchsite.documents.models import Document, Job, State, Worker
+from searchsite.documents.models import Document, Job, JobQuerySet, State, Worker
 from searchsite.documents.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def claimable() -> int:
     return _claimable().count()
 
 
-def _claimable():  # type: ignore[no-untyped-def]
+def _claimable() -> JobQuerySet:
     # Two workers must not work on one document at once: both would do all of it.
     busy = Job.objects.filter(document=OuterRef("document"), state=State.RUNNING)
     waiting = Job.objects.filter(state=State.QUEUED, not_before__lte=timezone.now())
@@ -138,7 +138,7 @@ def _lease() -> timedelta:
     return timedelta(seconds=settings.SEARCHSITE_LEASE_SECONDS)
 
 
-def _mine(job: Job):  # type: ignore[no-untyped-def]
+def _mine(job: Job) -> JobQuerySet:
     # A worker that was thought dead and wakes up again must not write over its successor's state.
     return Job.objects.filter(pk=job.pk, worker=job.worker, attempts=job.attempts, state=State.RUNNING)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 
 from searchsite.documents.extract import safe_name
@@ -39,7 +40,7 @@ def check_size(name: str, size: int) -> None:
         raise Problem("too_large", name=name, size=megabytes(size), limit=limit)
 
 
-def take_in(collection: Collection, file: UploadedFile, user: AbstractBaseUser | None) -> Outcome:
+def take_in(collection: Collection, file: UploadedFile[Any], user: User | None) -> Outcome:
     """Store one uploaded file as a document, whose reading is queued; what is wrong with it is said, not raised."""
     name = file.name or ""
     try:

@@ -61,7 +61,7 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self._queue_rebuild(request)
 
     def _queue_rebuild(self, request: HttpRequest) -> None:
-        if not request.user.has_perm("index.add_build"):  # type: ignore[union-attr]
+        if not request.user.has_perm("index.add_build"):
             raise PermissionDenied
         Job.queue(Job.Kind.REBUILD)
         self.message_user(request, _("The search index is being rebuilt; the old one serves until then."))
@@ -86,10 +86,10 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             .distinct()
             .count(),
             "live_documents": Document.objects.filter(live_revision__isnull=False).count(),
-            "may_rebuild": request.user.has_perm("index.add_build"),  # type: ignore[union-attr]
+            "may_rebuild": request.user.has_perm("index.add_build"),
             "title": _("Search index"),
         }
-        return super().changelist_view(request, {**context, **(extra_context or {})})  # type: ignore[arg-type]
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     class Media:
         js = ("searchsite/live.js",)

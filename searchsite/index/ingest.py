@@ -32,6 +32,7 @@ def pipeline() -> str:
 
 def ingest(job: Job, progress: Progress) -> None:
     """Bring what is findable of the job's document up to what the document now says."""
+    assert job.document_id is not None, "a job to read a document names it"
     document = Document.objects.select_related("live_revision").filter(pk=job.document_id).first()
     if document is None:  # deleted while it waited
         return
@@ -152,7 +153,7 @@ def discard_others(document_id: int) -> None:
     document = Document.objects.filter(pk=document_id).first()
     if document is None:
         return
-    others = Revision.objects.filter(document_id=document_id).exclude(pk=document.live_revision_id)
+    others = Revision.objects.filter(document_id=document_id, live_for=None)
     for revision in others.exclude(content_hash=document.content_hash, given_title=document.title):
         _delete_passages(revision)
         revision.delete()

@@ -72,7 +72,7 @@ class Space:
 
     @property
     def dim(self) -> int:
-        return self.passages.shape[1] + 1
+        return int(self.passages.shape[1]) + 1
 
     def place_passages(self, vectors: Matrix, languages: Sequence[str]) -> Matrix:
         """(n, dim - 1) vectors of the encoder, L2-normalised -> (n, dim) vectors to be indexed."""

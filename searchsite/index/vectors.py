@@ -57,7 +57,8 @@ def as_matrix(stored: Iterable[bytes | memoryview], dim: int) -> Matrix:
     joined = b"".join(bytes(data) for data in stored)
     matrix = np.frombuffer(joined, "<f2").reshape(-1, dim).astype(np.float32)
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return matrix / np.where(lengths > 0, lengths, 1)
+    scaled: Matrix = (matrix / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return scaled
 
 
 def encoded_text(title: str, heading_path: Sequence[str], text: str) -> str:

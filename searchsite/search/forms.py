@@ -31,5 +31,5 @@ class SearchForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         self.cleaned_data.setdefault("page", 1)
-        self._errors.pop("page", None)  # type: ignore[union-attr]
+        self.errors.pop("page", None)
         return self.cleaned_data

@@ -57,7 +57,7 @@ def _stored_as(_document: Document, _name: str) -> str:
 class DocumentQuerySet(models.QuerySet["Document"]):
     """Bulk paths do what `Document.save()` does: queue the work, and tell the indexes of moves."""
 
-    def bulk_create(self, objs: Iterable[Document], *args: Any, **kwargs: Any) -> list[Document]:  # type: ignore[override]
+    def bulk_create(self, objs: Iterable[Document], *args: Any, **kwargs: Any) -> list[Document]:
         documents = list(objs)
         for document in documents:
             document.take_in_source()
@@ -143,7 +143,7 @@ class Document(models.Model):
     def __str__(self) -> str:
         return self.shown_title
 
-    def save(self, **options: Any) -> None:  # type: ignore[override]
+    def save(self, **options: Any) -> None:
         """Save, and in the same transaction queue whatever the change asks for.
 
         New content or a new title (it is part of what is encoded) means new passages and vectors; a move to another
@@ -184,7 +184,7 @@ class Document(models.Model):
 
     def take_in_source(self) -> None:
         """Store a new upload under its content hash, and note name, size and hash of what the document is made of."""
-        if self.file and not self.file._committed:
+        if self.file and not self.file._committed:  # type: ignore[attr-defined]
             from searchsite.documents.extract import safe_name
 
             self.name = self.name or safe_name(self.file.name or "")

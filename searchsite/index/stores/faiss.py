@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import faiss  # type: ignore[import-untyped]
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -127,7 +127,9 @@ def _search_segment(segment: Segment, allowed: NDArray[np.bool_], query: Matrix,
     parameters = None
     if available < len(allowed):
         bits = np.packbits(allowed, bitorder="little")
-        parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
+        # FAISS patches these constructors at run time, which its type hints do not know.
+        selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
+        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
     ask = min(k + SLACK, available)
     while True:
         scores, rows = segment.index.search(query[None, :], ask, params=parameters)

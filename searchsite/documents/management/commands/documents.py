@@ -25,9 +25,7 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         importing = actions.add_parser("import", help="import files and folders")
         importing.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-        importing.add_argument(
-            "--collection", required=True, help="its name or short name; made when missing"
-        )
+        importing.add_argument("--collection", required=True, help="its name or short name; made when missing")
 
     def handle(self, *_args: Any, paths: list[Path], collection: str, **_options: Any) -> None:
         for path in paths:
@@ -50,9 +48,7 @@ class Command(BaseCommand):
                     self.stderr.write(f"{path}: it cannot be opened ({error.strerror}).")
                 bar.step(path.name)
         self.stdout.write(", ".join(f"{count} {what}" for what, count in counts.items()))
-        self.stdout.write(
-            "The worker reads and encodes them now; the admin's list of documents shows how far it is."
-        )
+        self.stdout.write("The worker reads and encodes them now; the admin's list of documents shows how far it is.")
 
 
 def files_below(given: Path) -> Iterator[tuple[str, Path]]:
@@ -62,12 +58,7 @@ def files_below(given: Path) -> Iterator[tuple[str, Path]]:
         return
     for path in sorted(given.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
-        if (
-            path.is_file()
-            and not path.is_symlink()
-            and not hidden
-            and path.suffix.lower() in KIND_OF_EXTENSION
-        ):
+        if path.is_file() and not path.is_symlink() and not hidden and path.suffix.lower() in KIND_OF_EXTENSION:
             yield path.relative_to(given.parent).as_posix(), path
 
 

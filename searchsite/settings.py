@@ -137,7 +137,7 @@ STORAGES = {
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_KEEP_ONLY_HASHED_FILES = False  # error pages use the plain names, which need no manifest
 WHITENOISE_USE_FINDERS = DEBUG
 
 # --- work in the background -------------------------------------------------------------------------------

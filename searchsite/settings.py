@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
-
 from searchsite import environment as env
 
 BASE_DIR = env.BASE_DIR
@@ -96,7 +94,8 @@ TEMPLATES = [
         },
     }
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "search"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -172,7 +171,6 @@ LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LANGUAGE_CODE = env.text("SEARCHSITE_LANGUAGE", "en", one_of=tuple(code for code, _name in LANGUAGES))
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.text("SEARCHSITE_TIME_ZONE", "UTC")
-SITE_NAME = _("Semantic search")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,6 +1,7 @@
 """Addresses of the site."""
 
 from django.contrib import admin
+from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from searchsite import health
@@ -12,6 +13,8 @@ urlpatterns = [
     path("documents/<int:pk>/file", views.original_file, name="original"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("sign-in/", auth.LoginView.as_view(template_name="sign_in.html"), name="sign_in"),
+    path("sign-out/", auth.LogoutView.as_view(next_page="search"), name="sign_out"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
 ]

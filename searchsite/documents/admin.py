@@ -32,6 +32,11 @@ def state_badge(state: str, label: str, percent: int | None = None) -> SafeStrin
     return format_html('<span class="state state-{}">{}</span>', state, label)
 
 
+def with_reason(state: SafeString, reason: str) -> SafeString:
+    """A state, and below it why it failed."""
+    return format_html('{}<p class="reason">{}</p>', state, reason) if reason else state
+
+
 @admin.register(Collection)
 class CollectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "visibility", "document_count", "created")
@@ -56,7 +61,7 @@ class CollectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = DocumentForm
-    list_display = ("shown_title", "collection", "state_shown", "reason_shown", "size_shown", "updated")
+    list_display = ("shown_title", "collection", "state_and_reason", "size_shown", "updated")
     list_filter = ("state", "collection")
     list_select_related = ("collection", "live_revision")
     search_fields = ("title", "name", "source", "live_revision__title")
@@ -84,6 +89,10 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("why it failed"))
     def reason_shown(self, document: Document) -> str:
         return document.reason
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_and_reason(self, document: Document) -> SafeString:
+        return with_reason(self.state_shown(document), document.reason)
 
     @admin.display(description=_("size"), ordering="size")
     def size_shown(self, document: Document) -> str:
@@ -144,16 +153,7 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Job)
 class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = (
-        "__str__",
-        "document",
-        "state_shown",
-        "step",
-        "attempts",
-        "reason_shown",
-        "created",
-        "duration",
-    )
+    list_display = ("__str__", "document", "state_and_reason", "step", "attempts", "created", "duration")
     list_filter = ("state", "kind")
     list_select_related = ("document", "document__live_revision")
     actions = ("try_again",)
@@ -171,9 +171,9 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def state_shown(self, job: Job) -> SafeString:
         return state_badge(job.state, job.get_state_display(), job.percent)
 
-    @admin.display(description=_("why it failed"))
-    def reason_shown(self, job: Job) -> str:
-        return job.reason
+    @admin.display(description=_("state"), ordering="state")
+    def state_and_reason(self, job: Job) -> SafeString:
+        return with_reason(self.state_shown(job), job.reason)
 
     @admin.display(description=_("duration"))
     def duration(self, job: Job) -> str:

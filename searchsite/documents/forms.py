@@ -31,7 +31,9 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    collection = forms.ModelChoiceField(Collection.objects.all(), label=_("Collection"), empty_label=None)
+    collection = forms.ModelChoiceField(
+        Collection.objects.all(), label=_("Collection"), empty_label=_("Choose a collection")
+    )
     files = ManyFilesField(label=_("Files"))  # type: ignore[assignment]
 
 

@@ -18,6 +18,7 @@ from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision
 from searchsite.index import backends, ingest, space
 from searchsite.index.models import ActiveBuild, Build, Vector
+from searchsite.index.parallel import QUESTIONS
 from searchsite.index.vectors import Rows, live_documents, live_rows
 
 if TYPE_CHECKING:
@@ -83,17 +84,20 @@ def _write(build: Build, progress: Progress) -> None:
     folder = settings.INDEX_DIR / build.folder
     facts = {"dim": placed.dim, "fingerprint": build.fingerprint, "change_number": build.change_number}
     build.passages = faiss.write_build(folder, rows(), facts)
-    build.unrelated_cosine = _mean_cosine(np.concatenate(sample)) if sample else 0.0
+    build.unrelated_cosine = unrelated_cosine(np.concatenate(sample), placed) if sample else 0.0
     build.size = sum(path.stat().st_size for path in folder.iterdir())
     build.save()
 
 
-def _mean_cosine(vectors: Matrix) -> float:
-    """Mean cosine of random pairs of different rows of (n, dim): what likeness by mere chance looks like."""
-    if len(vectors) < 2:
-        return 0.0
-    shuffled = np.random.default_rng(0).permutation(len(vectors))
-    return float(np.mean(np.sum(vectors * np.roll(vectors[shuffled], 1, axis=0)[np.argsort(shuffled)], axis=1)))
+def unrelated_cosine(passages: Matrix, placed: space.Space) -> float:
+    """Mean cosine of passages (n, dim - 1), placed, and questions on quite other subjects: likeness by mere chance."""
+    encoder = backends.get_encoder()
+    cosines = [
+        passages @ placed.place_question(vector, language)[:-1]
+        for language in ("en", "zh")
+        for vector in encoder.encode_queries([question[language] for question in QUESTIONS])
+    ]
+    return max(0.0, float(np.mean(cosines)))
 
 
 def activate(build: Build) -> None:

@@ -48,7 +48,7 @@ class Build(models.Model):
     unrelated_cosine = models.FloatField(
         _("cosine of unrelated passages"),
         default=0.0,
-        help_text=_("Mean over random pairs: what 'no likeness' looks like with this encoder and these documents."),
+        help_text=_("What 'no likeness' looks like: the mean over questions on other subjects."),
     )
     created = models.DateTimeField(_("started"), auto_now_add=True)
     finished = models.DateTimeField(_("finished"), null=True)

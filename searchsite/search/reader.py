@@ -56,6 +56,9 @@ def blocks(
     marked = False
     at = start
     while at < end:
+        if text[at] == "\n" and at not in code and at not in numbered:  # a blank line belongs to no block
+            at += 1
+            continue
         if at in numbered:
             shown.append(Block("page", at, page=numbered.pop(at)))
         stop = _block_end(text, at, end, code, levels, numbered)

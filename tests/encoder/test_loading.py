@@ -145,8 +145,15 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, open_checkpoint) -> None:
     (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
     with pytest.raises(EncoderError, match="cannot be loaded"):
         open_checkpoint("cut")
-    (folder / "model.safetensors").unlink()
-    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"a": 1}, protocol=2)[:-3])
+
+
+@pytest.mark.parametrize("kept", [0, 1, 5, 10, -1])
+@pytest.mark.parametrize("form", ["zip", "pickle"])
+def test_a_damaged_pickle_is_a_sentence(form: str, kept: int, tmp_path: Path, open_checkpoint) -> None:
+    folder = write_old_bert(tmp_path / "cut", {})
+    file = folder / "pytorch_model.bin"
+    data = file.read_bytes() if form == "zip" else pickle.dumps({"a": 1}, protocol=2)
+    file.write_bytes(data[:kept])
     with pytest.raises(EncoderError, match="cannot be loaded"):
         open_checkpoint("cut")
 

@@ -35,7 +35,7 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 def readyz(_request: HttpRequest) -> JsonResponse:
     """200 only when a search would work now: it does one, without a user. The first call loads the encoder."""
     if not _warming.acquire(blocking=False):
-        return JsonResponse({"ready": False, "reason": "the encoder is being loaded"}, status=503)
+        return _not_ready("the encoder is being loaded")
     try:
         followed = follow.current()
         query = space.current().place_question(backends.get_encoder().encode_queries(["ready"])[0], "en")
@@ -43,9 +43,16 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         return JsonResponse({"ready": True, "passages": len(followed.store.ids())})
     except (DatabaseError, EncoderError, follow.IndexUnavailable) as error:
         log.warning("not ready: %s", error)
-        return JsonResponse({"ready": False, "reason": _reason(error)}, status=503)
+        return _not_ready(_reason(error))
     finally:
         _warming.release()
+
+
+def _not_ready(reason: str) -> JsonResponse:
+    response = JsonResponse({"ready": False, "reason": reason}, status=503)
+    # Django logs every 503 as an error; a probe that asks each second and is told "not yet" is none.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _reason(error: Exception) -> str:

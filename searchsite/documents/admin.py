@@ -37,8 +37,26 @@ def with_reason(state: SafeString, reason: str) -> SafeString:
     return format_html('{}<p class="reason">{}</p>', state, reason) if reason else state
 
 
+class DeletingWhole(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Deletes a thing with all that belongs to it. Django would list every passage, vector and job on the page that
+    asks, and want a permission for each of their models, which nobody has to have."""
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        chosen = list(objs)
+        counts = {str(self.opts.verbose_name_plural): len(chosen)}
+        lacking: set[str] = set()
+        if self.model is Collection:
+            documents = Document.objects.filter(collection__in=chosen)
+            counts[str(Document._meta.verbose_name_plural)] = documents.count()
+            if not request.user.has_perm("documents.delete_document"):
+                lacking.add(str(Document._meta.verbose_name))
+        return [str(one) for one in chosen], counts, lacking, []
+
+
 @admin.register(Collection)
-class CollectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CollectionAdmin(DeletingWhole):
     list_display = ("name", "visibility", "document_count", "created")
     list_filter = ("visibility",)
     search_fields = ("name", "description")
@@ -59,7 +77,7 @@ class CollectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Document)
-class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DocumentAdmin(DeletingWhole):
     form = DocumentForm
     list_display = ("shown_title", "collection", "state_and_reason", "size_shown", "updated")
     list_filter = ("state", "collection")

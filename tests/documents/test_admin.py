@@ -28,7 +28,10 @@ def upload(client, collection, *files):
 def test_several_files_at_once(admin_client, public, commit):
     with commit():
         response = upload(
-            admin_client, public, SimpleUploadedFile("a.txt", b"apples"), SimpleUploadedFile("b.md", b"# Pears\n\nGreen.")
+            admin_client,
+            public,
+            SimpleUploadedFile("a.txt", b"apples"),
+            SimpleUploadedFile("b.md", b"# Pears\n\nGreen."),
         )
     assert response.redirect_chain[-1][0] == reverse("admin:documents_document_changelist")
     assert {(d.name, d.state, d.shown_title) for d in Document.objects.all()} == {
@@ -126,6 +129,22 @@ def test_who_may_not_do_it_cannot(client, public, add):
     assert not Job.objects.exists()
     client.logout()
     assert client.post(reverse("admin:index_build_rebuild")).status_code == 302
+
+
+def test_deleting_a_document_and_a_collection_with_all_that_belongs_to_them(admin_client, public, add):
+    first, _second, _third = add(public, "apples"), add(public, "pears"), add(public, "plums")
+    confirm = reverse("admin:documents_document_delete", args=[first.pk])
+    assert admin_client.get(confirm).status_code == 200
+    assert admin_client.post(confirm, {"post": "yes"}).status_code == 302
+    assert not Document.objects.filter(pk=first.pk).exists()
+    found = admin_client.get("/", {"q": "apples"}).context["answer"].results
+    assert first.pk not in [result.document.pk for result in found]
+    assert len(found) == 2
+    confirm = reverse("admin:documents_collection_delete", args=[public.pk])
+    assert "2" in admin_client.get(confirm).content.decode()
+    admin_client.post(confirm, {"post": "yes"})
+    assert not Document.objects.exists()
+    assert not Job.objects.exists()
 
 
 @pytest.mark.parametrize("model", ["collection", "document", "job"])

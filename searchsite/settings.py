@@ -52,13 +52,13 @@ CONTENT_SECURITY_POLICY = {
 
 # --- what it is made of -----------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "django_tasks",
+    "django_tasks_db",
     "searchsite",
     "searchsite.documents",
     "searchsite.index",
     "searchsite.search",
     "encoder",
-    "django_tasks",
-    "django_tasks_db",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

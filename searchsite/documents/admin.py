@@ -145,6 +145,9 @@ class DocumentAdmin(DeletingWhole):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None)
+        collections = list(Collection.objects.all()[:2])
+        if len(collections) == 1:  # with several, a file put into the wrong one might be read by the wrong people
+            form.initial["collection"] = collections[0]
         outcomes = []
         if request.method == "POST" and form.is_valid():
             collection = form.cleaned_data["collection"]

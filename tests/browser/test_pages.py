@@ -190,6 +190,7 @@ def test_files_are_uploaded_and_each_gets_its_outcome(site, visit, tmp_path):
     watched.sign_in()
     watched.open(site["upload"])
     page = watched.page
+    page.select_option("#id_collection", index=1)
     page.set_input_files("#id_files", [tmp_path / "good.txt", tmp_path / "empty.txt"])
     assert page.locator(".chosen li").count() == 2
     page.click("input[type=submit]")
@@ -214,6 +215,7 @@ def test_dropped_files_are_taken_too(site, visit):
         }"""
     )
     assert "pears.txt" in page.inner_text(".chosen")
+    page.select_option("#id_collection", index=1)
     page.click("input[type=submit]")
     page.wait_for_url("**/admin/documents/document/")
     assert "Pears." in page.inner_text("#result_list")

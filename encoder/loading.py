@@ -19,7 +19,7 @@ logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 # What a damaged file raises; the readers of pickles trip over its bytes in many ways.
-_DAMAGED = (OSError, ValueError, RuntimeError, EOFError, LookupError, SafetensorError, UnpicklingError)
+_DAMAGED = (OSError, ValueError, RuntimeError, EOFError, LookupError, SafetensorError)
 
 # Keys of config.json that would have transformers fetch or run something else than the weights in the folder.
 _NOT_OBEYED = ("auto_map", "attn_implementation", "quantization_config", "fusion_config")
@@ -49,8 +49,15 @@ def checkpoint(description: Description) -> PreTrainedModel:
             attn_implementation="sdpa" if kind._supports_sdpa else "eager",
             **({"add_pooling_layer": pooled} if takes_pooler else {}),
         )
+    except UnpicklingError as error:  # torch's own words advise to run the pickle
+        raise EncoderError(
+            f"The checkpoint in {folder} cannot be loaded: its pytorch_model.bin is damaged, or holds more than "
+            "weights (which was not run). Get the checkpoint as model.safetensors."
+        ) from error
     except _DAMAGED as error:
-        raise EncoderError(f"The checkpoint in {folder} cannot be loaded: {error}") from error
+        raise EncoderError(
+            f"The checkpoint in {folder} cannot be loaded ({type(error).__name__}: {error}). Copy it again."
+        ) from error
     _refuse_made_up(folder, pooled, info)
     if pooled and not hasattr(getattr(model, "pooler", None), "dense"):
         raise EncoderError(

@@ -15,6 +15,8 @@ from transformers import (
     BertModel,
     DistilBertConfig,
     DistilBertModel,
+    SqueezeBertConfig,
+    SqueezeBertModel,
     XLMRobertaConfig,
     XLMRobertaModel,
 )
@@ -60,6 +62,18 @@ def test_a_missing_pooler_is_not_missed(pooling: str, tmp_path: Path, open_check
     without(write_bert(tmp_path / "without"), "pooler.dense.weight", "pooler.dense.bias")
     with_pooler = open_checkpoint("with", pooling).encode_passages(TEXTS)
     np.testing.assert_array_equal(open_checkpoint("without", pooling).encode_passages(TEXTS), with_pooler)
+
+
+def test_a_missing_pooler_is_not_missed_where_the_class_always_has_one(tmp_path: Path, open_checkpoint) -> None:
+    torch.manual_seed(0)
+    model = SqueezeBertModel(SqueezeBertConfig(**(same_sizes() | {"embedding_size": 32})))
+    for name in ("with", "without"):
+        model.save_pretrained(write_vocabulary(tmp_path / name))
+    without(tmp_path / "without", "pooler.dense.weight", "pooler.dense.bias")
+    with_pooler = open_checkpoint("with").encode_passages(TEXTS)
+    np.testing.assert_array_equal(open_checkpoint("without").encode_passages(TEXTS), with_pooler)
+    with pytest.raises(EncoderError, match=r"pooler\.dense\.weight"):
+        open_checkpoint("without", "tanh")
 
 
 def test_a_missing_pooler_is_refused_where_it_is_asked_for(tmp_path: Path, open_checkpoint) -> None:
@@ -118,7 +132,7 @@ class _Bomb:
 def test_a_pickle_is_not_run(tmp_path: Path, open_checkpoint) -> None:
     folder = write_old_bert(tmp_path / "evil", {})
     torch.save({"bert.embeddings.word_embeddings.weight": _Bomb(tmp_path / "ran")}, folder / "pytorch_model.bin")
-    with pytest.raises(EncoderError, match="cannot be loaded"):
+    with pytest.raises(EncoderError, match=r"holds more than weights.*Get the checkpoint as model\.safetensors"):
         open_checkpoint("evil")
     assert not (tmp_path / "ran").exists()
     torch.load(folder / "pytorch_model.bin", weights_only=False)
@@ -175,11 +189,14 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path, open_checkpoint
         open_checkpoint("mixed")
 
 
-def roberta() -> XLMRobertaModel:
+def same_sizes() -> dict[str, float]:
     same = bert_config().to_dict()
-    sizes = {key: same[key] for key in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-                                        "intermediate_size", "initializer_range")}  # fmt: skip
-    return XLMRobertaModel(XLMRobertaConfig(**sizes, max_position_embeddings=MAX_TOKENS + 1, pad_token_id=0))
+    return {key: same[key] for key in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+                                       "intermediate_size", "initializer_range")}  # fmt: skip
+
+
+def roberta() -> XLMRobertaModel:
+    return XLMRobertaModel(XLMRobertaConfig(**same_sizes(), max_position_embeddings=MAX_TOKENS + 1, pad_token_id=0))
 
 
 def distilbert() -> DistilBertModel:

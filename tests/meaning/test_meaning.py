@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -67,6 +68,14 @@ def test_everything_in_the_demo_is_findable(ask):
     assert Document.objects.filter(source__startswith="handbook/").count() == 40
     assert Document.objects.filter(source__startswith="python/").count() > 200
     assert not Document.objects.exclude(state=State.READY).exists()
+
+
+def test_loading_the_demo_again_does_nothing(ask):
+    before = list(Document.objects.order_by("pk").values_list("pk", "updated"))
+    out = io.StringIO()
+    call_command("demo", stdout=out)
+    assert out.getvalue().strip() == "Demo: loaded"
+    assert list(Document.objects.order_by("pk").values_list("pk", "updated")) == before
 
 
 def test_questions_find_answers_in_the_other_language(ask):

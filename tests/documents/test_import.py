@@ -1,0 +1,64 @@
+"""`manage.py documents import`."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from searchsite.documents.models import Collection, Document, State
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def folder(tmp_path):
+    papers = tmp_path / "papers"
+    (papers / "deep").mkdir(parents=True)
+    (papers / "a.md").write_text("# A\n\nApples.")
+    (papers / "deep" / "b.txt").write_text("Pears.")
+    (papers / "c.exe").write_bytes(b"MZ\x00")
+    (papers / ".hidden.md").write_text("secret")
+    (papers / "link.md").symlink_to("/etc/hostname")
+    return papers
+
+
+@pytest.fixture
+def run(django_capture_on_commit_callbacks):
+    def _run(*arguments: str) -> tuple[str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        with django_capture_on_commit_callbacks(execute=True):
+            call_command("documents", "import", *arguments, stdout=out, stderr=err)
+        return out.getvalue(), err.getvalue()
+
+    return _run
+
+
+def test_a_folder_is_imported_once_and_updated_by_content(folder, run):
+    out, _err = run(str(folder), "--collection", "Papers")
+    assert "2 added, 0 updated, 0 unchanged, 0 refused" in out
+    assert set(Document.objects.values_list("source", "state")) == {
+        ("papers/a.md", State.READY),
+        ("papers/deep/b.txt", State.READY),
+    }
+    assert Collection.objects.get().visibility == Collection.Visibility.MEMBERS, "nobody is shown it unasked"
+    (folder / "a.md").write_text("# A\n\nMore apples.")
+    out, _err = run(str(folder), "--collection", "papers")
+    assert "0 added, 1 updated, 1 unchanged, 0 refused" in out
+    assert "More apples" in Document.objects.get(source="papers/a.md").live_revision.text
+
+
+def test_what_is_refused_gets_its_sentence_and_the_rest_goes_on(folder, run):
+    (folder / "empty.md").write_text("")
+    out, err = run(str(folder), "--collection", "Papers")
+    assert "2 added, 0 updated, 0 unchanged, 1 refused" in out
+    assert "empty.md: The file is empty" in err
+
+
+@pytest.mark.parametrize("what", ["missing", "nothing"])
+def test_nothing_to_import_is_said(tmp_path, run, what):
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(CommandError, match=r"There is no|Nothing to import"):
+        run(str(tmp_path / what), "--collection", "Papers")
+    assert not Collection.objects.exists()

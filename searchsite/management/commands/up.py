@@ -23,7 +23,7 @@ class Command(BaseCommand):
         host, port = settings.SEARCHSITE_HOST, settings.SEARCHSITE_PORT
         refuse_taken_port(host, port)
         web = [
-            *(sys.executable, "-m", "gunicorn", "searchsite.wsgi"),
+            *(sys.executable, "-m", "gunicorn", "searchsite.wsgi", "--chdir", str(settings.BASE_DIR)),
             *("--bind", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"),
             # One process with threads: one encoder and one index in memory. No preloading: torch must not be
             # loaded before a fork.
@@ -38,7 +38,7 @@ class Command(BaseCommand):
                 "--no-control-socket",
             ),
         ]
-        worker = [sys.executable, "manage.py", "worker"]
+        worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
         address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0', '::1') else host}:{port}/"  # noqa: S104
         threading.Thread(target=self._announce, args=(address, host, port), daemon=True).start()
         Supervisor([Child("web", web), Child("worker", worker)], self._say).run()

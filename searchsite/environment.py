@@ -90,7 +90,7 @@ def secret(name: str, kept_in: Path) -> str:
     if given:
         return given
     if not kept_in.exists():
-        aside = kept_in.with_name(f"{kept_in.name}.{os.getpid()}")
+        aside = kept_in.with_name(f"{kept_in.name}.{secrets.token_hex(8)}")
         aside.touch(mode=0o600)
         aside.write_text(secrets.token_urlsafe(64))
         try:

@@ -34,18 +34,16 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
     """200 only when a search would work now: it does one, without a user. The first call loads the encoder."""
-    if not _warming.acquire(blocking=False):
+    if not backends.is_loaded() and _warming.locked():
         return _not_ready("the encoder is being loaded")
     try:
-        followed = follow.current()
-        query = space.current().place_question(backends.get_encoder().encode_queries(["ready"])[0], "en")
-        followed.store.search(query, 1)
-        return JsonResponse({"ready": True, "passages": len(followed.store.ids())})
+        with _warming:
+            query = space.current().place_question(backends.get_encoder().encode_queries(["ready"])[0], "en")
+        follow.current().store.search(query, 1)
     except (DatabaseError, EncoderError, follow.IndexUnavailable) as error:
         log.warning("not ready: %s", error)
         return _not_ready(_reason(error))
-    finally:
-        _warming.release()
+    return JsonResponse({"ready": True})
 
 
 def _not_ready(reason: str) -> JsonResponse:

@@ -148,7 +148,7 @@ TASKS = {
         else "django_tasks.backends.immediate.ImmediateBackend"
     }
 }
-SEARCHSITE_LEASE_SECONDS = env.number("SEARCHSITE_LEASE_SECONDS", 20, 2, 3600)
+SEARCHSITE_LEASE_SECONDS = env.number("SEARCHSITE_LEASE_SECONDS", 30, 2, 3600)  # longer than a wait for SQLite
 
 # --- documents and the encoder ----------------------------------------------------------------------------
 SEARCHSITE_ENCODER = env.text("SEARCHSITE_ENCODER", "e5-small")

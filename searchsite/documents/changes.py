@@ -10,22 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.apps import apps
 from django.db import transaction
 from django.db.models.signals import pre_delete
 
-from searchsite.documents.models import Change, ChangeCounter, Document
+from searchsite.documents.models.changes import Change, ChangeCounter
 
 
 def record(document_ids: Iterable[int]) -> int:
     """Record a change of each document in the caller's transaction; returns its number."""
     ids = list(document_ids)
     with transaction.atomic():
-        ChangeCounter.objects.get_or_create(pk=1)
-        counter = ChangeCounter.objects.select_for_update().get(pk=1)
+        counter = lock()
         counter.value += 1
         counter.save(update_fields=["value"])
         Change.objects.bulk_create([Change(number=counter.value, document_id=pk) for pk in ids], batch_size=500)
     return counter.value
+
+
+def lock() -> ChangeCounter:
+    """The counter's row, locked until the transaction ends. Whoever locks documents too, locks it before them."""
+    ChangeCounter.objects.get_or_create(pk=1)
+    return ChangeCounter.objects.select_for_update().get(pk=1)
 
 
 def since(number: int, upto: int) -> list[int]:
@@ -34,10 +40,12 @@ def since(number: int, upto: int) -> list[int]:
     return sorted(set(changed.values_list("document_id", flat=True)))
 
 
-def _document_deleted(instance: Document, **_signal: Any) -> None:
+def _document_deleted(instance: Any, **_signal: Any) -> None:
     # Sent inside the deletion's transaction, also for querysets and for a collection's cascade.
     record([instance.pk])
 
 
 def connect() -> None:
-    pre_delete.connect(_document_deleted, sender=Document, dispatch_uid="documents.changes")
+    pre_delete.connect(
+        _document_deleted, sender=apps.get_model("documents", "Document"), dispatch_uid="documents.changes"
+    )

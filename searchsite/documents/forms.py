@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from searchsite.documents.extract import safe_name
 from searchsite.documents.models import Collection, Document
 from searchsite.documents.problems import Problem
 from searchsite.documents.uploads import check_size
@@ -57,8 +58,16 @@ class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("text", _("The text is over the limit of %d MB.") % settings.SEARCHSITE_MAX_FILE_MB)
         return cleaned
 
+    def clean_collection(self) -> Collection:
+        collection: Collection = self.cleaned_data["collection"]
+        twins = Document.objects.filter(collection=collection, source=self.instance.source).exclude(pk=self.instance.pk)
+        if self.instance.source and twins.exists():
+            raise forms.ValidationError(_("That collection already has a document from the same source."))
+        return collection
+
     def _check_file(self, file: UploadedFile[Any]) -> None:
         try:
+            safe_name(file.name or "")
             check_size(file.name or "", file.size or 0)
         except Problem as problem:
             self.add_error("file", str(problem))

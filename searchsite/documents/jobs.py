@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.dispatch import Signal
 from django.utils import timezone
@@ -58,8 +58,9 @@ def claimable() -> int:
 def _claimable() -> JobQuerySet:
     # Two workers must not work on one document at once: both would do all of it.
     busy = Job.objects.filter(document=OuterRef("document"), state=State.RUNNING)
+    alike = Job.objects.filter(document=None, kind=OuterRef("kind"), state=State.RUNNING)
     waiting = Job.objects.filter(state=State.QUEUED, not_before__lte=timezone.now())
-    return waiting.filter(~Exists(busy)).order_by("pk")
+    return waiting.exclude(Exists(busy)).exclude(Exists(alike), document=None).order_by("pk")
 
 
 def claim(worker: str) -> Job | None:
@@ -188,7 +189,11 @@ def _heartbeat(job: Job) -> Iterator[None]:
         try:
             while not stop.wait(settings.SEARCHSITE_LEASE_SECONDS / 4):
                 now = timezone.now()
-                _mine(job).update(heartbeat=now, lease_until=now + _lease())
+                try:
+                    _mine(job).update(heartbeat=now, lease_until=now + _lease())
+                except DatabaseError:  # busy or restarting; the next beat comes before the lease ends
+                    log.exception("job %s: no heartbeat this time", job.pk)
+                    connection.close()
         finally:
             connection.close()
 

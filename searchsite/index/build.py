@@ -6,6 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,10 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from searchsite.documents.jobs import Progress
-from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision
+from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision, State
 from searchsite.index import backends, ingest, space
 from searchsite.index.models import ActiveBuild, Build, Vector
 from searchsite.index.parallel import QUESTIONS
@@ -28,11 +30,13 @@ log = logging.getLogger(__name__)
 
 KEPT = 2  # the active build and the one before
 SAMPLE = 1000
-ASIDE_SECONDS = 24 * 3600
+ASIDE_SECONDS = 24 * 3600  # no build takes that long
+PAUSE_SECONDS = 3600  # after a rebuild that failed, before one is queued unasked
 
 
 def rebuild(job: Job, progress: Progress) -> None:
     """Encode what lacks a vector of the present encoder, write a new build aside, and make it the one that serves."""
+    tidy()  # what a killed or failed build left must not fill the disk
     encode_all(progress)
     describes = backends.description()
     build = Build.objects.create(fingerprint=describes.fingerprint, encoder=describes.name, dim=describes.dim)
@@ -58,7 +62,9 @@ def encode_all(progress: Progress) -> None:
     )
     for done, pk in enumerate(documents):
         progress("encoding", done, len(documents))
-        ingest.ingest(Job(document_id=pk), lambda *_progress: None)
+        document = Document.objects.select_related("live_revision").filter(pk=pk).first()
+        if document is not None:
+            ingest.refresh(document)
 
 
 def _write(build: Build, progress: Progress) -> None:
@@ -80,7 +86,7 @@ def _write(build: Build, progress: Progress) -> None:
             done += len(ids)
             progress("building", done, total)
 
-    build.folder = f"build-{build.pk}"
+    build.folder = f"build-{build.pk}-{get_random_string(8)}"  # never that of another database's build
     folder = settings.INDEX_DIR / build.folder
     facts = {"dim": placed.dim, "fingerprint": build.fingerprint, "change_number": build.change_number}
     build.passages = faiss.write_build(folder, rows(), facts)
@@ -110,19 +116,27 @@ def activate(build: Build) -> None:
 def tidy() -> None:
     """Delete builds older than the last two, what killed builders left, and the changes that no build needs."""
     ready = list(Build.objects.filter(state=Build.State.READY)[:KEPT])
+    serving = ActiveBuild.objects.filter(build__isnull=False).values_list("build", flat=True)
     for old in Build.objects.filter(state=Build.State.READY).exclude(pk__in=[build.pk for build in ready]):
-        shutil.rmtree(settings.INDEX_DIR / old.folder, ignore_errors=True)
-        old.delete()
+        if old.pk not in serving:
+            shutil.rmtree(settings.INDEX_DIR / old.folder, ignore_errors=True)
+            old.delete()
+    long_ago = timezone.now() - timedelta(seconds=ASIDE_SECONDS)
+    Build.objects.filter(state=Build.State.BUILDING, created__lt=long_ago).update(state=Build.State.FAILED)
     if len(ready) == KEPT:
         Change.objects.filter(number__lte=min(build.change_number for build in ready)).delete()
-    for path in Path(settings.INDEX_DIR).glob("*.aside-*"):
-        if time.time() - path.stat().st_mtime > ASIDE_SECONDS:
+    known = set(Build.objects.exclude(state=Build.State.FAILED).values_list("folder", flat=True))
+    for path in Path(settings.INDEX_DIR).glob("build-*"):
+        if path.name not in known and time.time() - path.stat().st_mtime > ASIDE_SECONDS:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def queue_when_due() -> None:
     """Queue a rebuild when so much has changed since the last one that the delta would grow slow."""
     if Job.objects.open().filter(kind=Job.Kind.REBUILD).exists():
+        return
+    recently = timezone.now() - timedelta(seconds=PAUSE_SECONDS)
+    if Job.objects.filter(kind=Job.Kind.REBUILD, state=State.FAILED, finished__gt=recently).exists():
         return
     active = ActiveBuild.objects.select_related("build").first()
     upto = active.build.change_number if active and active.build else 0

@@ -6,6 +6,10 @@ costs one batch: the next attempt goes on from what is stored.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.conf import settings
 from django.db import transaction
 
@@ -21,6 +25,8 @@ from searchsite.index.models import Vector
 from searchsite.index.space import language_of
 from searchsite.index.vectors import as_bytes, encoded_text, text_hash
 
+log = logging.getLogger(__name__)
+
 VERSION = 1  # raised when extraction or splitting changes: revisions made by another version are made anew
 BATCH = 256
 
@@ -28,6 +34,20 @@ BATCH = 256
 def pipeline() -> str:
     """What, beside content and title, decides the passages: our version and the target length."""
     return f"{VERSION}/{settings.SEARCHSITE_PASSAGE_TOKENS}"
+
+
+class Gone(Exception):
+    """The document was deleted while it was being worked on."""
+
+
+@contextmanager
+def adding_to(revision: Revision) -> Iterator[None]:
+    """A short transaction that adds to a revision, and that no deletion of its document can overlap. Raises Gone."""
+    with transaction.atomic():
+        held = Document.objects.select_for_update().filter(pk=revision.document_id).values_list("pk", flat=True)
+        if not list(held):
+            raise Gone
+        yield
 
 
 def ingest(job: Job, progress: Progress) -> None:
@@ -42,9 +62,25 @@ def ingest(job: Job, progress: Progress) -> None:
         encoded = encode_missing(revision, progress)
     except EncoderError as error:
         raise Problem("encoder", detail=str(error)) from error
+    except Gone:
+        return
     if revision.pk != document.live_revision_id or encoded:
         make_live(revision)
     discard_others(document.pk)
+
+
+def refresh(document: Document) -> None:
+    """Bring what is live up to the present encoder and pipeline. Where the document's newest content cannot be read,
+    what serves until it can goes on serving: its own vectors are made."""
+    try:
+        ingest(Job(document_id=document.pk), lambda *_progress: None)
+    except (Problem, OSError) as error:
+        if isinstance(error, Problem) and error.code == "encoder":
+            raise
+        log.warning("document %s cannot be read again (%s); its live revision is kept", document.pk, error)
+        live = document.live_revision
+        if live is not None and encode_missing(live, lambda *_progress: None):
+            changes.record([document.pk])
 
 
 def revision_for(document: Document) -> Revision:
@@ -84,7 +120,7 @@ def store_passages(revision: Revision) -> None:
     )
     _delete_passages(revision)
     for first in range(0, len(spans), BATCH):
-        Passage.objects.bulk_create(
+        batch = [
             Passage(
                 revision=revision,
                 ordinal=first + n,
@@ -96,7 +132,9 @@ def store_passages(revision: Revision) -> None:
                 text=revision.text[span.start : span.end],
             )
             for n, span in enumerate(spans[first : first + BATCH])
-        )
+        ]
+        with adding_to(revision):
+            Passage.objects.bulk_create(batch)
     revision.split = True
     revision.save(update_fields=["split"])
 
@@ -124,13 +162,11 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
         if unknown:
             made = backends.get_encoder().encode_passages(list(unknown.values()))
             known |= {key: as_bytes(vector) for key, vector in zip(unknown, made, strict=True)}
-        Vector.objects.bulk_create(
-            [
-                Vector(passage_id=pk, fingerprint=fingerprint, text_hash=key, data=known[key])
-                for pk, key in hashes.items()
-            ],
-            ignore_conflicts=True,  # another worker may have stored the same vector meanwhile
-        )
+        vectors = [
+            Vector(passage_id=pk, fingerprint=fingerprint, text_hash=key, data=known[key]) for pk, key in hashes.items()
+        ]
+        with adding_to(revision):
+            Vector.objects.bulk_create(vectors, ignore_conflicts=True)  # another worker may have stored the same
     progress("encoding", total, total)
     return len(missing)
 
@@ -138,6 +174,7 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
 def make_live(revision: Revision) -> bool:
     """Serve this revision from now on, if it is still what the document says; else a newer job is already queued."""
     with transaction.atomic():
+        changes.lock()
         document = Document.objects.select_for_update().filter(pk=revision.document_id).first()
         if document is None:
             return False

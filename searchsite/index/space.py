@@ -111,9 +111,11 @@ def current() -> Space:
 def _space(fingerprint: str, folder: str) -> Space:
     texts = hashlib.sha256(repr((PASSAGES, QUESTIONS)).encode()).hexdigest()[:8]
     path = Path(folder) / f"space-{fingerprint}-{texts}.npy"
-    if not path.is_file():
+    try:
+        passages, questions = np.load(path)
+    except (OSError, EOFError, ValueError):  # not there yet, or damaged: it is a cache
         _measure(path)
-    passages, questions = np.load(path)
+        passages, questions = np.load(path)
     return Space(passages, questions, OTHER_LANGUAGE if passages.any() else 0.0)
 
 

@@ -106,7 +106,12 @@ def original_file(request: HttpRequest, pk: int) -> FileResponse:
     document = get_object_or_404(visible_documents(request.user), pk=pk)
     if not document.file:
         raise Http404
-    response = FileResponse(document.file.open("rb"), content_type="application/octet-stream")
+    try:
+        content = document.file.open("rb")
+    except FileNotFoundError:
+        log.exception("the original of document %s is missing", pk)
+        raise Http404 from None
+    response = FileResponse(content, content_type="application/octet-stream")
     response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(document.name or 'document', safe='')}"
     response["Cache-Control"] = "private, no-store"
     return response

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from searchsite.documents.models import Document, Job, State
+from searchsite.documents.models import Collection, Document, Job, State
 from searchsite.index.models import ActiveBuild, Build
 
 pytestmark = pytest.mark.django_db
@@ -154,3 +154,20 @@ def test_every_list_and_form_opens(admin_client, public, add, model):
     assert admin_client.get(reverse(f"admin:documents_{model}_changelist")).status_code == 200
     assert admin_client.get(reverse(f"admin:documents_{model}_change", args=[pk])).status_code == 200
     assert admin_client.get(reverse("admin:index")).status_code == 200
+
+
+def test_moving_a_document_where_its_source_is_already_held_is_refused_with_a_sentence(admin_client, public, add):
+    other = Collection.objects.create(name="Other", slug="other")
+    document = add(public, "apples", source="a/b.md")
+    add(other, "pears", source="a/b.md")
+    change = reverse("admin:documents_document_change", args=[document.pk])
+    response = admin_client.post(change, {"collection": other.pk, "title": "", "text": "apples"})
+    assert response.status_code == 200
+    assert "same source" in response.content.decode()
+
+
+def test_a_file_without_a_usable_name_is_refused_with_a_sentence(admin_client, public):
+    fields = {"collection": public.pk, "title": "", "text": "", "file": SimpleUploadedFile("....", b"text")}
+    response = admin_client.post(reverse("admin:documents_document_add"), fields)
+    assert response.status_code == 200
+    assert not Document.objects.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -39,14 +40,14 @@ def test_a_folder_is_imported_once_and_updated_by_content(folder, run):
     out, _err = run(str(folder), "--collection", "Papers")
     assert "2 added, 0 updated, 0 unchanged, 0 refused" in out
     assert set(Document.objects.values_list("source", "state")) == {
-        ("papers/a.md", State.READY),
-        ("papers/deep/b.txt", State.READY),
+        (str(folder / "a.md"), State.READY),
+        (str(folder / "deep" / "b.txt"), State.READY),
     }
     assert Collection.objects.get().visibility == Collection.Visibility.MEMBERS, "nobody is shown it unasked"
     (folder / "a.md").write_text("# A\n\nMore apples.")
     out, _err = run(str(folder), "--collection", "papers")
     assert "0 added, 1 updated, 1 unchanged, 0 refused" in out
-    assert "More apples" in Document.objects.get(source="papers/a.md").live_revision.text
+    assert "More apples" in Document.objects.get(name="a.md").live_revision.text
 
 
 def test_what_is_refused_gets_its_sentence_and_the_rest_goes_on(folder, run):
@@ -62,3 +63,19 @@ def test_nothing_to_import_is_said(tmp_path, run, what):
     with pytest.raises(CommandError, match=r"There is no|Nothing to import"):
         run(str(tmp_path / what), "--collection", "Papers")
     assert not Collection.objects.exists()
+
+
+def test_files_of_the_same_name_from_different_places_are_different_documents(tmp_path, run):
+    for year in ("2023", "2024"):
+        (tmp_path / year).mkdir()
+        (tmp_path / year / "report.md").write_text(f"Report of {year}.")
+    given = [str(tmp_path / year / "report.md") for year in ("2023", "2024")]
+    assert "2 added" in run(*given, "--collection", "Reports")[0]
+    assert "2 unchanged" in run(*given, "--collection", "Reports")[0]
+
+
+def test_odd_file_names_are_imported(tmp_path, run):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / os.fsdecode(b"caf\xe9.md")).write_text("Latin-1 in the name.")
+    assert "1 added" in run(str(tmp_path / "x"), "--collection", "Odd")[0]
+    assert "1 unchanged" in run(str(tmp_path / "x"), "--collection", "Odd")[0]

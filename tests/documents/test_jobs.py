@@ -131,3 +131,18 @@ def test_trying_again_after_a_failure(document):
 def test_deleting_a_document_deletes_its_jobs(document):
     document.delete()
     assert jobs.claim("a") is None
+
+
+def test_one_rebuild_at_a_time(db):
+    Job.queue(Job.Kind.REBUILD)
+    assert jobs.claim("a").kind == Job.Kind.REBUILD
+    Job.queue(Job.Kind.REBUILD)
+    assert jobs.claim("b") is None
+    Job.objects.filter(worker="a").update(state=State.READY)
+    assert jobs.claim("b").kind == Job.Kind.REBUILD
+
+
+def test_a_waiting_rebuild_does_not_hold_up_documents(document):
+    Job.queue(Job.Kind.REBUILD)
+    kinds = {jobs.claim("a").kind, jobs.claim("b").kind}
+    assert kinds == {Job.Kind.REBUILD, Job.Kind.INGEST}

@@ -150,3 +150,16 @@ def test_a_file_saved_by_plain_code(public):
     document = Document(collection=public, file=SimpleUploadedFile("n.txt", io.BytesIO(b"abc").read()))
     document.save()
     assert document.size == 3
+
+
+def test_a_save_of_what_was_read_long_ago_puts_nothing_back(public, django_capture_on_commit_callbacks):
+    """Read before the worker was done, moved and saved after it: what the worker wrote stays."""
+    with django_capture_on_commit_callbacks(execute=True):
+        document = Document(collection=public, text="apples")
+        document.save()
+    assert document.live_revision is None, "as it was when it was saved"
+    document.collection = Collection.objects.create(name="Other", slug="other")
+    document.save()
+    document.refresh_from_db()
+    assert (document.state, document.collection.slug) == (State.READY, "other")
+    assert document.live_revision is not None

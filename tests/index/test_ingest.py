@@ -249,3 +249,60 @@ def test_a_failed_build_leaves_the_old_one_serving(public, add, monkeypatch):
     assert ActiveBuild.objects.get().build == first
     assert Build.objects.latest("pk").state == Build.State.FAILED
     assert found("apples") == ["apples"]
+
+
+def test_a_failing_build_leaves_nothing_on_the_disk(public, add, settings, monkeypatch):
+    add(public, "apples")
+    from searchsite.index.stores import faiss
+
+    def full_disk(*_args):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(faiss.np, "save", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        rebuild()
+    assert [path.name for path in settings.INDEX_DIR.iterdir() if path.is_dir()] == []
+
+
+def test_a_document_that_cannot_be_read_again_does_not_stop_a_rebuild(
+    public, add, monkeypatch, django_capture_on_commit_callbacks
+):
+    import dataclasses
+    import functools
+
+    document = add(public, "apples")
+    with django_capture_on_commit_callbacks(execute=True):
+        document.text = "   "
+        document.save()
+    known = backends.description()
+    other = dataclasses.replace(known, max_tokens=known.max_tokens // 2)
+    monkeypatch.setattr(backends, "description", functools.cache(lambda: other))
+    assert rebuild().passages == 1, "what served before serves on, encoded anew"
+    assert found("apples") == ["apples"]
+
+
+def test_a_document_deleted_while_it_is_encoded(public, monkeypatch):
+    document = Document(collection=public, text=TEXT)
+    document.save()
+    job = Job.objects.get()
+    original = ingest.encode_missing
+
+    def somebody_deletes(revision, progress):
+        Document.objects.get(pk=document.pk).delete()
+        return original(revision, progress)
+
+    monkeypatch.setattr(ingest, "encode_missing", somebody_deletes)
+    ingest.ingest(job, lambda *_progress: None)
+    assert not Passage.objects.exists()
+    assert not Vector.objects.exists()
+    assert not Revision.objects.exists()
+
+
+def test_a_damaged_cache_of_the_space_is_made_again(public, add, settings):
+    add(public, "apples")
+    assert found("apples") == ["apples"]
+    for path in settings.INDEX_DIR.glob("space-*"):
+        path.write_bytes(b"")
+    space._space.cache_clear()
+    follow.forget()
+    assert found("apples") == ["apples"]

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from searchsite.documents import changes
 from searchsite.documents.models.work import Job, State
 from searchsite.documents.problems import sentence
 
@@ -45,6 +46,12 @@ class Collection(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete the collection and its documents, while no worker may add to them."""
+        with transaction.atomic():
+            lock_for_deletion(Document.objects.filter(collection=self))
+            return super().delete(*args, **kwargs)
+
 
 def originals() -> Storage:
     return storages["originals"]
@@ -72,19 +79,28 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             return super().update(**values)
         with transaction.atomic(using=self.db):
             ids = list(self.values_list("pk", flat=True))
+            if values.keys() & {"collection", "collection_id"}:
+                changes.record(ids)
             rows = super().update(**values)
-            moved = values.keys() & {"collection", "collection_id"}
             if values.keys() & {"text", "file"}:
                 for document in self.model.objects.filter(pk__in=ids):
                     document.save()  # finds the new content hash, and queues
             elif "title" in values:
                 self.model.objects.filter(pk__in=ids).update(state=State.QUEUED, problem=None)
                 Job.queue(Job.Kind.INGEST, ids)
-            if moved:
-                from searchsite.documents import changes
-
-                changes.record(ids)
         return rows
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        with transaction.atomic(using=self.db):
+            lock_for_deletion(self)
+            return super().delete()
+
+
+def lock_for_deletion(documents: DocumentQuerySet) -> None:
+    """Lock the change counter and then these rows, as everybody does who changes what is findable. What belongs to
+    them is collected after that, so a worker cannot store a passage that nobody deletes."""
+    changes.lock()
+    list(documents.order_by("pk").select_for_update().values_list("pk", flat=True))
 
 
 class Document(models.Model):
@@ -152,25 +168,37 @@ class Document(models.Model):
         self.take_in_source()
         with transaction.atomic():
             before = Document.objects.filter(pk=self.pk).values("content_hash", "title", "collection_id").first()
-            changed = before is None or (before["content_hash"], before["title"]) != (
-                self.content_hash,
-                self.title,
-            )
+            now = (self.content_hash, self.title)
+            changed = before is None or (before["content_hash"], before["title"]) != now
             if changed:
                 self.state, self.problem = State.QUEUED, None
-                if options.get("update_fields") is not None:
-                    derived = {"name", "size", "content_hash", "state", "problem", "updated"}
-                    options["update_fields"] = {*options["update_fields"], *derived}
+            if before and before["collection_id"] != self.collection_id:
+                changes.record([self.pk])  # before the row is written: everybody locks in this order
+            if before:
+                options["update_fields"] = self._columns_to_save(options.get("update_fields"), changed)
             super().save(**options)
             if changed:
                 Job.queue(Job.Kind.INGEST, [self.pk])
-            if before and before["collection_id"] != self.collection_id:
-                from searchsite.documents import changes
-
-                changes.record([self.pk])
 
     def get_absolute_url(self) -> str:
         return reverse("document", args=[self.pk])
+
+    def _columns_to_save(self, asked: Iterable[str] | None, changed: bool) -> set[str]:
+        """The columns that are this object's to write: what workers write meanwhile is not put back to what it was
+        when the object was read."""
+        workers = {"live_revision", "state", "problem"}
+        columns = {field.name for field in self._meta.concrete_fields if not field.primary_key} - workers
+        if asked is not None:
+            columns = set(asked) - ({"live_revision"} if changed else set())
+        if changed:
+            columns |= {"name", "size", "content_hash", "state", "problem", "updated"}
+        return columns
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete the document with all that belongs to it, while no worker may add to it."""
+        with transaction.atomic():
+            lock_for_deletion(Document.objects.filter(pk=self.pk))
+            return super().delete(*args, **kwargs)
 
     @property
     def shown_title(self) -> str:

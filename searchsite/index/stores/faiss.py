@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -58,7 +59,8 @@ class View:
     def mask(self, number: int, collections: frozenset[int] | None) -> NDArray[np.bool_]:
         """Which rows of segment `number` may be found in these collections (None: in all)."""
         key = (number, collections)
-        if key not in self.masks:
+        allowed: NDArray[np.bool_] | None = self.masks.get(key)
+        if allowed is None:
             segment = self.segments[number]
             allowed = segment.live
             if collections is not None:
@@ -66,7 +68,7 @@ class View:
             if len(self.masks) > 64:  # as many kinds of reader as are worth remembering
                 self.masks.clear()
             self.masks[key] = allowed
-        return self.masks[key]  # type: ignore[no-any-return]
+        return allowed
 
 
 class FaissStore:
@@ -150,6 +152,17 @@ def write_build(folder: Path, parts: Iterator[Rows], facts: dict[str, Any]) -> i
     """
     aside = folder.with_name(f"{folder.name}.aside-{os.getpid()}")
     aside.mkdir(parents=True)
+    try:
+        rows = _write_files(aside, parts, facts)
+        aside.rename(folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)  # a full disk must not stay full of half an index
+        raise
+    _flush(folder.parent)
+    return rows
+
+
+def _write_files(aside: Path, parts: Iterator[Rows], facts: dict[str, Any]) -> int:
     index = faiss.IndexFlatIP(facts["dim"])
     ids: list[tuple[Ids, Ids, Ids]] = []
     for rows in parts:
@@ -162,8 +175,6 @@ def write_build(folder: Path, parts: Iterator[Rows], facts: dict[str, Any]) -> i
     (aside / "build.json").write_text(json.dumps(described, indent=1))
     for path in [*aside.iterdir(), aside]:
         _flush(path)
-    aside.rename(folder)
-    _flush(folder.parent)
     return int(index.ntotal)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from searchsite.documents.models import Collection, Document
 from searchsite.documents.problems import Problem
 from searchsite.documents.uploads import check_size
 from searchsite.terminal import ProgressBar
+
+LONGEST_SOURCE = 500
 
 
 class Command(BaseCommand):
@@ -54,12 +58,21 @@ class Command(BaseCommand):
 def files_below(given: Path) -> Iterator[tuple[str, Path]]:
     """(source, path) of the file, or of all readable kinds in the folder, sorted. Hidden ones and links are left."""
     if given.is_file():
-        yield given.name, given
+        yield source_of(given), given
         return
     for path in sorted(given.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
         if path.is_file() and not path.is_symlink() and not hidden and path.suffix.lower() in KIND_OF_EXTENSION:
-            yield path.relative_to(given.parent).as_posix(), path
+            yield source_of(path), path
+
+
+def source_of(path: Path) -> str:
+    """Where the file lies, as text that fits the column: two files never have the same one."""
+    raw = os.fsencode(path.resolve())
+    text = raw.decode("utf-8", "replace")
+    if len(text) <= LONGEST_SOURCE and os.fsencode(text) == raw:
+        return text
+    return f"{hashlib.sha256(raw).hexdigest()[:16]}:{text[-(LONGEST_SOURCE - 17) :]}"
 
 
 def collection_named(name: str) -> Collection:
@@ -76,9 +89,9 @@ def collection_named(name: str) -> Collection:
 def import_file(collection: Collection, source: str, path: Path) -> str:
     """Add or update the document of that source; returns "added", "updated" or "unchanged"."""
     check_size(path.name, path.stat().st_size)
-    document = Document.objects.filter(collection=collection, source=source[-500:]).first()
+    document = Document.objects.filter(collection=collection, source=source).first()
     known = document.content_hash if document else ""
-    document = document or Document(collection=collection, source=source[-500:])
+    document = document or Document(collection=collection, source=source)
     document.name = safe_name(path.name)
     with path.open("rb") as handle:
         document.file = File(handle, name=document.name)

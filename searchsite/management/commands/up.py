@@ -21,6 +21,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         host, port = settings.SEARCHSITE_HOST, settings.SEARCHSITE_PORT
+        if not settings.DEBUG and not (settings.STATIC_ROOT / "staticfiles.json").exists():
+            raise CommandError("The site is not set up yet: run `manage.py prepare` first (`make run` does).")
         refuse_taken_port(host, port)
         web = [
             *(sys.executable, "-m", "gunicorn", "searchsite.wsgi", "--chdir", str(settings.BASE_DIR)),

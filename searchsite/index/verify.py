@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from django.db.models import Count
 
-from searchsite.documents.models import Document, Job, State
+from searchsite.documents.models import Document, Job, Passage, State
 from searchsite.index import backends, build, follow, space
 from searchsite.index.models import Vector
 from searchsite.index.vectors import as_matrix
@@ -48,6 +48,10 @@ def _check_documents() -> Iterator[Finding]:
     dead = list(Document.objects.filter(state=State.READY, live_revision=None).values_list("pk", flat=True))
     if dead:
         yield Finding(f"{len(dead)} documents are called ready but have nothing that can be found.", dead)
+    waiting = Document.objects.filter(state__in=[State.QUEUED, State.RUNNING])
+    stuck = list(waiting.exclude(jobs__in=Job.objects.open()).values_list("pk", flat=True))
+    if stuck:
+        yield Finding(f"{len(stuck)} documents wait, but no job is there to read them.", stuck)
     empty = list(
         Document.objects.filter(live_revision__isnull=False)
         .annotate(passages=Count("live_revision__passages"))
@@ -66,29 +70,14 @@ def _check_documents() -> Iterator[Finding]:
 
 def _check_vectors() -> Iterator[Finding]:
     """Each live passage has a vector of the present encoder, of the right length."""
-    describes = backends.description()
+    without = Passage.objects.exclude(vectors__fingerprint=backends.fingerprint())
     lacking = list(
-        Document.objects.filter(live_revision__isnull=False)
-        .filter(live_revision__passages__isnull=False)
-        .exclude(live_revision__passages__vectors__fingerprint=describes.fingerprint)
-        .distinct()
+        Document.objects.filter(live_revision__in=without.values("revision"))
+        .order_by("pk")
         .values_list("pk", flat=True)
     )
-    partly = list(
-        Document.objects.filter(live_revision__isnull=False)
-        .exclude(pk__in=lacking)
-        .filter(live_revision__passages__in=_passages_without_vector(describes.fingerprint))
-        .distinct()
-        .values_list("pk", flat=True)
-    )
-    if lacking or partly:
-        yield Finding(f"{len(lacking) + len(partly)} documents lack vectors of the present encoder.", lacking + partly)
-
-
-def _passages_without_vector(fingerprint: str):  # type: ignore[no-untyped-def]
-    from searchsite.documents.models import Passage
-
-    return Passage.objects.exclude(vectors__fingerprint=fingerprint).values("pk")
+    if lacking:
+        yield Finding(f"{len(lacking)} documents lack vectors of the present encoder.", lacking)
 
 
 def _check_index() -> Iterator[Finding]:

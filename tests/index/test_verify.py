@@ -49,7 +49,7 @@ def test_a_vector_changed_in_the_database(site):
 
 def test_a_row_deleted_behind_the_sites_back(site):
     pk = site[0].pk
-    Document.objects.filter(pk=pk)._raw_delete("default") if False else site[0].delete()
+    site[0].delete()
     Change.objects.filter(document_id=pk).delete()  # as if the change had never been recorded
     follow.forget()
     assert "1 passages in the index are not findable" in sentences()
@@ -100,3 +100,11 @@ def test_status(site):
     call_command("index", "status", stdout=out)
     assert "4 passages" in out.getvalue()
     assert "tiny" in out.getvalue()
+
+
+def test_a_document_that_waits_for_no_job(site, django_capture_on_commit_callbacks):
+    Document.objects.filter(pk=site[2].pk).update(state=State.QUEUED)
+    assert [finding.documents for finding in verify.verify()] == [[site[2].pk]]
+    with django_capture_on_commit_callbacks(execute=True):
+        mend()
+    assert verify.verify() == []

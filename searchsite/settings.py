@@ -157,7 +157,8 @@ SEARCHSITE_PASSAGE_TOKENS = env.number("SEARCHSITE_PASSAGE_TOKENS", 200, 16, 409
 SEARCHSITE_MAX_FILE_MB = env.number("SEARCHSITE_MAX_FILE_MB", 20, 1, 2048)
 SEARCHSITE_MAX_PAGES = env.number("SEARCHSITE_MAX_PAGES", 2000, 1, 100_000)
 SEARCHSITE_MAX_CHARACTERS = env.number("SEARCHSITE_MAX_CHARACTERS", 10_000_000, 1000, 1_000_000_000)
-DATA_UPLOAD_MAX_MEMORY_SIZE = SEARCHSITE_MAX_FILE_MB * 1024 * 1024  # text typed into a form
+# Text typed into a form. More than the limit, so that it is the form that refuses, in a sentence, and not the request.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * SEARCHSITE_MAX_FILE_MB * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 2000
 
 # The libraries that compute (torch, faiss) wait for each other's threads spinning, unless told before they are loaded.

@@ -171,3 +171,23 @@ def test_a_file_without_a_usable_name_is_refused_with_a_sentence(admin_client, p
     response = admin_client.post(reverse("admin:documents_document_add"), fields)
     assert response.status_code == 200
     assert not Document.objects.exists()
+
+
+def test_a_typed_text_over_the_limit_is_refused_with_a_sentence(admin_client, public, settings):
+    """At the real default: between the limit and what a request may hold, the form answers."""
+    assert settings.DATA_UPLOAD_MAX_MEMORY_SIZE > settings.SEARCHSITE_MAX_FILE_MB * 1024 * 1024
+    settings.SEARCHSITE_MAX_FILE_MB = 1
+    fields = {"collection": public.pk, "title": "", "text": "x" * (1024 * 1024 + 1)}
+    response = admin_client.post(reverse("admin:documents_document_add"), fields)
+    assert response.status_code == 200
+    assert "over the limit of 1 MB" in response.content.decode()
+    assert not Document.objects.exists()
+
+
+def test_a_request_over_all_limits_gets_a_page_and_the_site_goes_on(admin_client, public, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1024
+    fields = {"collection": public.pk, "title": "", "text": "x" * 5000}
+    response = admin_client.post(reverse("admin:documents_document_add"), fields)
+    assert response.status_code == 400
+    assert "Traceback" not in response.content.decode()
+    assert admin_client.get("/").status_code == 200

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,22 +39,20 @@ LANGUAGES = ("en", "zh", "other")
 KNOWS_BOTH = 0.8  # share of the parallel passages that must be nearest to their own translation
 
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-KANA_HANGUL = re.compile(r"[\u3040-\u30ff\u1100-\u11ff\uac00-\ud7af]")
 LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
+OTHER = re.compile(r"[^\W\d_A-Za-z\u00c0-\u024f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 LOOKED_AT = 2000  # characters of a text
 
 
 def language_of(text: str) -> str:
-    """ "zh" for mostly Chinese, "en" for mostly Latin letters, else "other": those whose offsets are told apart.
+    """Mostly Chinese is "zh", mostly Latin letters "en", anything else "other": those whose offsets are told apart.
 
-    A Chinese character counts as much as a word of letters: each is about one token.
+    A Chinese character counts as much as a word of letters: each is about one token. Japanese has Chinese characters,
+    but always others between them. A text without letters is taken for "en", as code and numbers mostly are.
     """
     text = text[:LOOKED_AT]
-    han, latin = len(HAN.findall(text)), len(LATIN.findall(text))
-    letters = sum(unicodedata.category(c) in ("Lo", "Ll", "Lu") for c in text) if not han and not latin else 1
-    if len(KANA_HANGUL.findall(text)) > han / 10 + 1 or not letters:
-        return "other" if letters else "en"
-    if not han and not latin:
+    han, latin, other = (len(script.findall(text)) for script in (HAN, LATIN, OTHER))
+    if other > (han + latin) / 4:
         return "other"
     return "zh" if han > latin / 2 else "en"
 

@@ -26,19 +26,35 @@ MESSAGES = {
         "The file could not be read because of a fault on this site. Try again later, "
         "and tell the administrator if it keeps happening."
     ),
+    "needs_ocr": _(
+        "The file is a picture without a text layer. The OCR extra (requirements-ocr.txt) reads the text in pictures: "
+        "ask the administrator to install it, then choose “Try again”."
+    ),
+    "nested_too_deep": _(
+        "The parts of the file are nested more than %(limit)s levels deep, which no reader can follow. "
+        "Save its text in a simpler form, and upload that."
+    ),
     "no_text": _("No text was found in the file. Upload a file that contains readable text."),
     "no_text_layer": _(
-        "The PDF has pages but no text layer; it is probably a scan. Run text recognition (OCR) on it, "
-        "and upload the result."
+        "The PDF has pages but no text layer; it is probably a scan. The OCR extra (requirements-ocr.txt) reads scans: "
+        "ask the administrator to install it, then choose “Try again”, or upload a copy with recognised text."
     ),
     "not_what_it_says": _(
         "The file's name ends in %(extension)s, but its content is something else. Give the file the ending that "
         "fits its content, or save it as %(extension)s again, and upload it once more."
     ),
     "password": _("The file is protected by a password. Remove the password, and upload the file again."),
+    "reader_died": _(
+        "Reading the file ended the program that reads files, so the file is probably damaged. Open it in the program "
+        "it was made with, save it again, and upload the new copy."
+    ),
     "too_large": _(
         "The file has %(size)s MB; at most %(limit)s MB are allowed. Split it into smaller files, "
         "or leave out large pictures."
+    ),
+    "too_many_columns": _(
+        "A table in the file has more than %(limit)s columns, which is the most that is read. Save the columns that "
+        "matter as a file of their own, and upload that."
     ),
     "too_many_pages": _(
         "The file has %(pages)s pages; at most %(limit)s are allowed. Split it into smaller files, "
@@ -47,6 +63,14 @@ MESSAGES = {
     "too_much_text": _(
         "The file holds more than %(limit)s characters of text, which is the most allowed. "
         "Split it into smaller files, and upload each of them."
+    ),
+    "too_much_memory": _(
+        "Reading the file needs more than %(limit)s MB of memory, which is the most allowed. "
+        "Split it into smaller files, and upload each of them."
+    ),
+    "too_slow": _(
+        "Reading the file took longer than %(limit)s seconds, so it was given up. Split it into smaller files, "
+        "and upload each of them, or save it in a simpler form."
     ),
     "unpacks_too_large": _(
         "The file unpacks to %(size)s MB; at most %(limit)s MB are allowed. Split it into smaller files, "

@@ -2,23 +2,36 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 
-from searchsite.documents.extract import docx, html, markdown, pdf, text
 from searchsite.documents.extract.extracted import Extracted, Heading, Limits
 from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, identify
 from searchsite.documents.problems import Problem, megabytes
 
 __all__ = ["READERS", "Extracted", "Heading", "Limits", "extract", "safe_name"]
 
-# Each imports its library when it is called: importing this package costs nothing.
-READERS: dict[str, Callable[[bytes, Limits], Extracted]] = {
-    "text": text.read,
-    "markdown": markdown.read,
-    "html": html.read,
-    "pdf": pdf.read,
-    "docx": docx.read,
+# Kind -> the function of this package that reads it: (data, limits) -> Extracted, or a Problem raised. Imported, with its
+# library, when the first file of its kind comes.
+READERS = {
+    "text": "text.read",
+    "code": "text.read_code",
+    "markdown": "markdown.read",
+    "rst": "rst.read",
+    "ipynb": "notebook.read",
+    "html": "html.read",
+    "epub": "epub.read",
+    "pdf": "pdf.read",
+    "image": "image.read",
+    "docx": "docx.read",
+    "doc": "doc.read",
+    "odt": "odt.read",
+    "pptx": "pptx.read",
+    "sheet": "sheet.read",
+    "csv": "rows.read_csv",
+    "jsonl": "rows.read_jsonl",
+    "eml": "mail.read_eml",
+    "msg": "mail.read_msg",
 }
 LONGEST_NAME = 200  # characters
 LONGEST_TITLE = 200
@@ -43,7 +56,8 @@ def extract(data: bytes, name: str, limits: Limits) -> Extracted:
     if len(data) > limits.max_bytes:
         raise Problem("too_large", size=megabytes(len(data)), limit=megabytes(limits.max_bytes))
     kind, content = identify(data, name)
-    extracted = READERS[kind](content, limits)
+    module, function = READERS[kind].split(".")
+    extracted: Extracted = getattr(import_module(f"{__name__}.{module}"), function)(content, limits)
     if not extracted.text.strip():
         raise Problem("no_text")
     return replace(extracted, title=_title(extracted, name))

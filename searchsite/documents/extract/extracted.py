@@ -1,7 +1,9 @@
 """What extraction takes and gives, and the writer with which every format's reader builds its text."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
 
 from searchsite.documents.problems import Problem
 
@@ -11,16 +13,26 @@ LINE_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\xad\ufeff\ud800-\udfff]")
 BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){3,}")
 LEADING_BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
+LONGEST_AUTHOR = 200  # characters; a paper may have fifty authors
+FIRST_YEAR, LAST_YEAR = 1800, 2100  # what programs write for "no date" lies outside: 0001, 1601, 9999
 ZERO_WIDTH_SPACE = "\u200b"  # means a word boundary in Thai or Khmer text, so it is taken from headings only
+
+
+def tell_nobody(_done: int, _total: int) -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most a file may hold: bytes as uploaded, pages, characters of extracted text."""
+    """The most a file may hold: bytes as uploaded, pages, characters of extracted text.
+
+    tell: called by readers that take long, with pages done and pages in all; each call is a sign of life.
+    """
 
     max_bytes: int
     max_pages: int
     max_characters: int
+    tell: Callable[[int, int], None] = tell_nobody
 
 
 @dataclass(frozen=True)
@@ -36,8 +48,10 @@ class Heading:
 class Extracted:
     """A document's text, and what is known about it; every number is an offset into `text` in characters.
 
-    pages: where each page starts, page n at pages[n - 1]; None where the format has no pages.
+    pages: where each page (slide, sheet) starts, page n at pages[n - 1]; None where the format has no pages.
     preformatted: (start, end) of the blocks whose line breaks are meant, such as code.
+    author, written: as the file has them; "" and None where it does not say.
+    unread: the numbers of the pages that are pictures without a text layer, and were not read.
     """
 
     text: str
@@ -46,6 +60,9 @@ class Extracted:
     pages: list[int] | None
     headings: list[Heading]
     preformatted: list[tuple[int, int]]
+    author: str = ""
+    written: date | None = None
+    unread: list[int] = field(default_factory=list)
 
 
 def clean(text: str) -> str:
@@ -69,6 +86,7 @@ class Writer:
         self.headings: list[Heading] = []
         self._preformatted: list[tuple[int, int]] = []
         self._pages: list[int] | None = None
+        self._unread: list[int] = []
         self._parts: list[str] = []
         self._length = 0
         self._limit = limits.max_characters
@@ -98,11 +116,26 @@ class Writer:
         # A blank line will part this page from what was written before; the page starts behind it.
         self._pages.append(self._length + (2 if self._length else 0))
 
-    def extracted(self, kind: str, title: str = "") -> Extracted:
+    def unread_page(self) -> None:
+        """Note that the page that was started last is a picture without a text layer, and was not read."""
+        self._unread.append(len(self._pages or ()))
+
+    def extracted(self, kind: str, title: str = "", author: str = "", written: date | None = None) -> Extracted:
+        """All that was written. `author` and `written` (when the text was made) as the file has them."""
         text = "".join(self._parts)
         # Pages without text at the end start where the text ends.
         pages = None if self._pages is None else [min(start, len(text)) for start in self._pages]
-        return Extracted(text, one_line(title), kind, pages, self.headings, self._preformatted)
+        return Extracted(
+            text,
+            one_line(title),
+            kind,
+            pages,
+            self.headings,
+            self._preformatted,
+            one_line(author)[:LONGEST_AUTHOR],
+            written if written and FIRST_YEAR <= written.year <= LAST_YEAR else None,
+            self._unread,
+        )
 
     def _append(self, text: str, run: str | None = None) -> int:
         """Add a text behind a line break or blank line; returns where it starts."""

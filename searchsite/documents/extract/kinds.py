@@ -9,24 +9,85 @@ from searchsite.documents.extract.text import decode
 from searchsite.documents.problems import Problem
 
 # The kinds as people know them, for the sentence that refuses all others.
-KINDS = "PDF, DOCX, HTML, Markdown, TXT"
+KINDS = (
+    "PDF, DOCX, DOC, ODT, PPTX, XLSX, XLS, ODS, CSV, JSONL, HTML, EPUB, EML, MSG, Markdown, reStructuredText, IPYNB, "
+    "TXT, source code, PNG, JPEG, TIFF, WebP"
+)
 KIND_OF_EXTENSION = {
     ".pdf": "pdf",
     ".docx": "docx",
+    ".docm": "docx",
+    ".dotx": "docx",
+    ".doc": "doc",
+    ".odt": "odt",
+    ".pptx": "pptx",
+    ".pptm": "pptx",
+    ".ppsx": "pptx",
+    ".xlsx": "sheet",
+    ".xlsm": "sheet",
+    ".xlsb": "sheet",
+    ".xls": "sheet",
+    ".ods": "sheet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
+    ".epub": "epub",
+    ".eml": "eml",
+    ".msg": "msg",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".rst": "rst",
+    ".rest": "rst",
+    ".ipynb": "ipynb",
+    ".png": "image",
+    ".jpg": "image",
+    ".jpeg": "image",
+    ".tif": "image",
+    ".tiff": "image",
+    ".webp": "image",
+    ".bmp": "image",
+    ".gif": "image",
     ".txt": "text",
     ".text": "text",
     ".log": "text",
 }
+CODE = (
+    "asm awk bash bat bib c cc cfg clj cmake conf cpp cs css cu cxx dart diff env erl ex exs f90 fs fsx gd glsl go gradle "
+    "graphql groovy h hh hpp hs hxx ini java jl js json json5 jsx kt kts less lisp lua m4 mjs ml mk mm nim nix patch php pl "
+    "plist pm properties proto ps1 py pyi pyx r rb rs sas sass scala scm scss sh sol sql svelte swift tcl tex tf toml "
+    "ts tsx v vb vhd vue xml xsd xsl yaml yml zig zsh"
+)
+KIND_OF_EXTENSION |= {f".{extension}": "code" for extension in CODE.split()}
+# Kinds that are text, so that a file may be one of them by its name alone.
+TEXTUAL = frozenset(["text", "markdown", "html", "rst", "csv", "jsonl", "ipynb", "code"])
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # How Office wraps a file with a password: its name in the directory of the OLE container.
 ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
-WORD_DOCUMENT = re.compile(r"word/document\d*\.xml\Z")
+PICTURE = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|BM.{4}\0{4}|RIFF.{4}WEBP", re.DOTALL
+)
+PART_OF_KIND = {  # what a zip holds -> what it is
+    re.compile(r"word/document\d*\.xml\Z"): "docx",
+    re.compile(r"ppt/presentation\.xml\Z"): "pptx",
+    re.compile(r"xl/workbook\.(?:xml|bin)\Z"): "sheet",
+    re.compile(r"META-INF/container\.xml\Z"): "epub",
+}
+KIND_OF_MIMETYPE = {  # the part "mimetype" of a zip
+    b"application/epub+zip": "epub",
+    b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.spreadsheet": "sheet",
+}
+KIND_OF_STREAM = {  # what stands at the top of an OLE container
+    "WordDocument": "doc",
+    "Workbook": "sheet",
+    "Book": "sheet",
+    "__properties_version1.0": "msg",
+}
 PDF_HEADER_WITHIN = 1024  # bytes; readers accept junk before it
 HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 HTML_START_WITHIN = 4096  # characters
@@ -35,7 +96,7 @@ MARKUP_NOT_READ = ("{\\rtf", "%!PS")
 
 
 def identify(data: bytes, name: str) -> tuple[str, bytes]:
-    """The kind of a file ("text", "markdown", "html", "pdf" or "docx"), and its content; text now in UTF-8.
+    """The kind of a file (a key of READERS), and its content; text now in UTF-8.
 
     Raises Problem: "unsupported_kind", "not_what_it_says", "password", "damaged".
     """
@@ -43,25 +104,48 @@ def identify(data: bytes, name: str) -> tuple[str, bytes]:
     named = KIND_OF_EXTENSION.get(extension)
     if data.lstrip()[:5] == b"%PDF-" or (named == "pdf" and b"%PDF-" in data[:PDF_HEADER_WITHIN]):
         return "pdf", data
+    if PICTURE.match(data):
+        return "image", data
+    found = None
     if data.startswith(ZIP):
-        if _is_word_document(data, named):
-            return "docx", data
+        found = _zip_kind(data, named)
     elif data.startswith(OLE):
-        if ENCRYPTED_PACKAGE in data:
-            raise Problem("password")
-    elif (text := decode(data)) is not None and not text.startswith(MARKUP_NOT_READ) and named not in ("pdf", "docx"):
-        if named != "html" and HTML_START.match(text[:HTML_START_WITHIN]):
-            named = "html"
-        return named or "text", text.encode("utf-8", "ignore")
+        found = _ole_kind(data)
+    elif (text := decode(data)) is not None and not text.startswith(MARKUP_NOT_READ):
+        if named == "eml":
+            return "eml", data  # its parts each have a character set of their own
+        if named in TEXTUAL or named is None:
+            if named not in ("html", "code", "jsonl", "csv") and HTML_START.match(text[:HTML_START_WITHIN]):
+                named = "html"
+            return named or "text", text.encode("utf-8", "ignore")
+    if found:
+        return found, data
     if named:
         raise Problem("not_what_it_says", extension=extension)
     raise Problem("unsupported_kind", kinds=KINDS)
 
 
-def _is_word_document(data: bytes, named: str | None) -> bool:
+def _zip_kind(data: bytes, named: str | None) -> str | None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return any(WORD_DOCUMENT.match(part) for part in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+            names = archive.namelist()
+            if "mimetype" in names and archive.getinfo("mimetype").file_size < 100:
+                mimetype = archive.read("mimetype").strip()
+                if kind := KIND_OF_MIMETYPE.get(mimetype.removesuffix(b"-template")):
+                    return kind
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         # Its directory stands at the end: most likely the end is missing.
-        raise Problem("damaged") if named == "docx" else Problem("unsupported_kind", kinds=KINDS) from error
+        raise Problem("damaged") if named else Problem("unsupported_kind", kinds=KINDS) from error
+    return next((kind for part, kind in PART_OF_KIND.items() if any(map(part.match, names))), None)
+
+
+def _ole_kind(data: bytes) -> str | None:
+    import olefile
+
+    if ENCRYPTED_PACKAGE in data:
+        raise Problem("password")
+    try:
+        with olefile.OleFileIO(io.BytesIO(data)) as container:
+            return next((kind for stream, kind in KIND_OF_STREAM.items() if container.exists(stream)), None)
+    except Exception as error:  # olefile promises no class of error
+        raise Problem("damaged") from error

@@ -33,6 +33,16 @@ def read(data: bytes, limits: Limits) -> Extracted:
     return writer.extracted("text")
 
 
+def read_code(data: bytes, limits: Limits) -> Extracted:
+    """Read a program's source, or data meant for programs, in UTF-8: its line breaks are kept.
+
+    Raises Problem("too_much_text").
+    """
+    writer = Writer(limits)
+    writer.preformatted(data.decode())
+    return writer.extracted("code")
+
+
 def decode(data: bytes) -> str | None:
     """The text that the bytes stand for, without a byte order mark; None when they are not text."""
     for mark, encoding in MARKS.items():

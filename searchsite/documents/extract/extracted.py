@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from email.utils import parsedate
 
 from searchsite.documents.problems import Problem
 
@@ -15,6 +16,11 @@ BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){3,}")
 LEADING_BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 LONGEST_AUTHOR = 200  # characters; a paper may have fifty authors
 FIRST_YEAR, LAST_YEAR = 1800, 2100  # what programs write for "no date" lies outside: 0001, 1601, 9999
+LONGEST_DATE = 100  # characters
+# 2024-03-05T10:00:00Z, 20240305, 2024/3/5, 2024年3月5日
+YEAR_FIRST = re.compile(
+    r"\s*(\d{4})(?:\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?!\d)|(\d\d)(\d\d)(?!\d))", re.ASCII
+)
 ZERO_WIDTH_SPACE = "\u200b"  # means a word boundary in Thai or Khmer text, so it is taken from headings only
 
 
@@ -74,6 +80,19 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """The text of a heading or title: clean, on one line, without the marks that sites put behind headings."""
     return " ".join(clean(text).replace(ZERO_WIDTH_SPACE, " ").split()).removesuffix("¶").rstrip()
+
+
+def as_date(text: str) -> date | None:
+    """The day that a text begins with, in ISO 8601, as mail writes it (RFC 2822) or as 2024年3月5日, or None."""
+    text = text[:LONGEST_DATE]
+    try:
+        if match := YEAR_FIRST.match(text):
+            year, *numbers = (int(number) for number in match.groups() if number)
+            return date(year, *numbers)
+        parsed = parsedate(text) or parsedate(f"{text} 00:00")  # it takes no day without a time
+        return date(*parsed[:3]) if parsed else None
+    except (ValueError, IndexError, TypeError):  # no such day; parsedate is not safe from all that stands in a header
+        return None
 
 
 class Writer:

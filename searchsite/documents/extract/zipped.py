@@ -14,6 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
+from searchsite.documents.extract.extracted import as_date
 from searchsite.documents.problems import Problem, megabytes
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 XML_PART = re.compile(r".*\.(?:xml|rels)\Z", re.IGNORECASE | re.DOTALL)
 CORE_PROPERTIES = "docProps/core.xml"
 MOST_PROPERTIES = 2**20  # bytes
-ISO_DATE = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)")
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
@@ -142,14 +142,5 @@ def core_properties(archive: zipfile.ZipFile) -> Properties:
     except Problem:  # the text matters more
         return Properties()
     return Properties(
-        root.findtext("{*}title") or "", root.findtext("{*}creator") or "", day(root.findtext("{*}created") or "")
+        root.findtext("{*}title") or "", root.findtext("{*}creator") or "", as_date(root.findtext("{*}created") or "")
     )
-
-
-def day(timestamp: str) -> date | None:
-    """The day of a timestamp such as 2024-05-31T10:00:00Z; None for anything else."""
-    match = ISO_DATE.match(timestamp)
-    try:
-        return date(*map(int, match.groups())) if match else None
-    except ValueError:
-        return None

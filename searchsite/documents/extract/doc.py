@@ -24,6 +24,7 @@ FLAGS_AT, LENGTHS_AT, CLX_AT = 0x0A, 0x4C, 0x01A2  # offsets in the FIB
 # text boxes in headers. Those that are repeated on each page or are not the author's are left out.
 STORIES_READ = (True, True, False, False, False, True, True, False)
 PROPERTIES, PIECES = 1, 2  # what the Clx consists of
+UTF_8 = 65001  # code page
 COMPRESSED = 0x40000000  # a piece of one byte a character
 FIELD_START, FIELD_SEPARATOR, FIELD_END = "\x13", "\x14", "\x15"
 CELL_END = "\x07"
@@ -145,7 +146,8 @@ def _properties(container: "OleFileIO") -> Properties:
         metadata = container.get_metadata()
     except Exception:  # noqa: BLE001 - olefile promises no class of error, and the text matters more
         return Properties()
-    encoding = f"cp{metadata.codepage}" if metadata.codepage and metadata.codepage != 65001 else "utf-8"
+    codepage = (metadata.codepage or 0) & 0xFFFF  # which olefile takes for signed
+    encoding = "utf-8" if codepage in (0, UTF_8) else f"cp{codepage}"
     created = metadata.create_time
     return Properties(
         _decoded(metadata.title, encoding), _decoded(metadata.author, encoding), created.date() if created else None

@@ -1,15 +1,12 @@
 """DOCX: text, headings, lists and tables of a Word document."""
 
-import io
-import lzma
 import re
-import zipfile
-import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from searchsite.documents.extract import zipped
 from searchsite.documents.extract.extracted import Extracted, Limits, Writer, one_line
-from searchsite.documents.problems import Problem, megabytes
+from searchsite.documents.problems import Problem
 
 if TYPE_CHECKING:
     from kreuzberg._internal_bindings import NodeContent, TableGrid
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
 MIME_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 # A book of a thousand pages has 15 MB of XML. kreuzberg takes up to 45 times as much memory as it is given.
 MOST_UNPACKED = 32 * 2**20
-ENCRYPTED = 0x1  # flag of a zip entry
 REPEATED_ON_EACH_PAGE = ("header", "footer")
 # kreuzberg 4.10 silently drops every XML reference, "AT&amp;T" becomes "ATT" (github.com/xberg-io/xberg/pull/1245).
 # Until it is mended each goes through it as a character that no text contains.
@@ -33,7 +29,7 @@ DROPPED = {
 
 
 def read(data: bytes, limits: Limits) -> Extracted:
-    """Read a DOCX; its title is that of its properties.
+    """Read a DOCX; title, author and date are those of its properties.
 
     Raises Problem: "password", "damaged", "unpacks_too_large", "too_much_text".
     """
@@ -42,8 +38,12 @@ def read(data: bytes, limits: Limits) -> Extracted:
     config = kreuzberg.ExtractionConfig(
         use_cache=False, enable_quality_processing=False, include_document_structure=True
     )
+    with zipped.open_archive(data) as archive:
+        properties = zipped.core_properties(archive)
+        # Its XML only: pictures hold no text.
+        parts = zipped.repacked(archive, zipped.XML_PART, MOST_UNPACKED, _prepared)
     try:
-        result = kreuzberg.extract_bytes_sync(text_parts(data), MIME_TYPE, config)
+        result = kreuzberg.extract_bytes_sync(parts, MIME_TYPE, config)
     except kreuzberg.ParsingError as error:
         raise Problem("damaged") from error
     writer = Writer(limits)
@@ -59,29 +59,7 @@ def read(data: bytes, limits: Limits) -> Extracted:
             writer.block(marker + _restored(content["text"]), run="list")
         else:
             _write(content, writer)
-    return writer.extracted("docx", _restored(result.metadata.get("title") or ""))
-
-
-def text_parts(data: bytes) -> bytes:
-    """The same zip with its XML only, unpacked by us.
-
-    What comes after this sees no size that was not counted: neither one that the zip's directory is silent about,
-    nor that of the pictures, which hold no text.
-    """
-    packed = io.BytesIO()
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(packed, "w") as parts:
-            entries = [entry for entry in archive.infolist() if entry.filename.endswith((".xml", ".rels"))]
-            size = sum(entry.file_size for entry in entries)
-            if size > MOST_UNPACKED:
-                raise Problem("unpacks_too_large", size=megabytes(size), limit=megabytes(MOST_UNPACKED))
-            if any(entry.flag_bits & ENCRYPTED for entry in entries):
-                raise Problem("password")
-            for entry in entries:
-                parts.writestr(entry.filename, _prepared(archive.read(entry)))
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
-        raise Problem("damaged") from error
-    return packed.getvalue()
+    return writer.extracted("docx", properties.title, properties.author, properties.written)
 
 
 def _prepared(xml: bytes) -> bytes:

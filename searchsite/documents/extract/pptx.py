@@ -29,14 +29,11 @@ def read(data: bytes, limits: Limits) -> Extracted:
     """
     with zipped.open_archive(data) as archive:
         properties = zipped.core_properties(archive)
-        parts = zipped.read_parts(archive, zipped.XML_PART, MOST_UNPACKED)
         # python-pptx wants the pictures and embedded files to be there, and does not look into them.
-        others = dict.fromkeys(name for name in archive.namelist() if name not in parts)
-    for part in filter(None, parts.values()):
-        zipped.refuse_doctype(part)
+        copy = zipped.repacked(archive, zipped.XML_PART, MOST_UNPACKED, bytes, empty_others=True)
     writer = Writer(limits)
     try:
-        _write(zipped.packed(parts | dict.fromkeys(others, b"")), writer, limits)
+        _write(copy, writer, limits)
     except (Problem, MemoryError):
         raise
     except Exception as error:  # python-pptx promises no class of error, and reads on demand

@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -89,12 +90,34 @@ def read_parts(archive: zipfile.ZipFile, wanted: re.Pattern[str], limit: int) ->
     return {entry.filename: read_part(archive, entry.filename, limit) for entry in entries}
 
 
-def packed(parts: dict[str, bytes]) -> bytes:
-    """A zip of these parts, not compressed: for a library that unpacks without limits of its own."""
+def repacked(
+    archive: zipfile.ZipFile,
+    wanted: re.Pattern[str],
+    limit: int,
+    prepare: Callable[[bytes], bytes],
+    *,
+    empty_others: bool = False,
+) -> bytes:
+    """A zip of the parts whose names match, for a library that unpacks without limits of its own.
+
+    prepare: takes each part and gives what is to stand in its place. It is called for XML only, and after
+    `refuse_doctype`. empty_others: keep the other parts too, with nothing in them.
+    Raises Problem: "unpacks_too_large" (before anything is unpacked), "password", "damaged".
+    """
+    names = dict.fromkeys(archive.namelist())
+    check_size(sum(archive.getinfo(name).file_size for name in names if wanted.match(name)), limit)
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
+    # Packed again, if lightly, since there are several copies of it in memory when a library reads it.
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
+        for name in names:
+            if wanted.match(name):
+                content = read_part(archive, name, limit)
+                if content and XML_PART.match(name):
+                    refuse_doctype(content)
+                    content = prepare(content)
+                copy.writestr(name, content)
+            elif empty_others:
+                copy.writestr(name, b"")
     return out.getvalue()
 
 

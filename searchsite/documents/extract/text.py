@@ -1,7 +1,9 @@
 """Plain text, and the decoding that every textual format shares."""
 
 import codecs
+import re
 
+from searchsite.documents.extract import charsets
 from searchsite.documents.extract.extracted import Extracted, Limits, Writer
 
 # UTF-32's mark begins with UTF-16's, so it is looked for first.
@@ -12,18 +14,43 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# What text is written in that is not UTF-8. Python knows many more encodings; each more that is tried makes a wrong
-# guess likelier, most of all for short texts. Of equally likely ones the first is taken.
-GUESSED = [
-    "gb18030", "big5", "cp932", "euc_jp", "cp949", "utf_16_le", "utf_16_be",
-    "cp1252", "cp1251", "koi8_r", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256",
-]  # fmt: skip
 # Text has hardly any control characters or undecodable bytes, a program or picture has many.
-LAYOUT = frozenset("\t\n\v\f\r\x1b")
+UNREADABLE = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd]")
 MOST_UNREADABLE = 0.01
 # A few wrong bytes in a UTF-8 file (cut in the middle of a character, a line from elsewhere) do not make it another
 # encoding: that would show as wrong bytes everywhere.
 MOST_WRONG = 0.05
+JAPANESE_ESCAPE = b"\x1b$"  # with it ISO-2022-JP leaves ASCII; its bytes are those of ASCII, so they pass for UTF-8
+# Where a page, or XML, says what it is in.
+DECLARED = re.compile(
+    rb"<\?xml\b[^>]{0,100}?\bencoding\s*=\s*[\"']([\w.:-]{2,30})|<meta\b[^>]{0,300}?\bcharset\s*=\s*[\"']?([\w.:-]{2,30})",
+    re.IGNORECASE,
+)
+DECLARED_WITHIN = 4096  # bytes
+# What is declared under the name of a smaller set is, as in browsers, read in the larger one.
+LARGER = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "iso8859-9": "cp1254",
+    "koi8-r": "koi8_u",
+}
+# Names that Python lacks.
+KNOWN_AS = {
+    "x-sjis": "cp932",
+    "ks_c_5601-1987": "cp949",
+    "x-gbk": "gb18030",
+    "x-euc-jp": "euc_jp",
+    "x-big5": "big5hkscs",
+}
+# Codecs of Python that are not for text as it is stored: they decode nearly anything.
+NOT_FOR_TEXT = frozenset(
+    ["unicode-escape", "raw-unicode-escape", "unicode_escape", "raw_unicode_escape", "idna", "punycode"]
+)
 
 
 def read(data: bytes, limits: Limits) -> Extracted:
@@ -43,39 +70,51 @@ def read_code(data: bytes, limits: Limits) -> Extracted:
     return writer.extracted("code")
 
 
-def decode(data: bytes) -> str | None:
-    """The text that the bytes stand for, without a byte order mark; None when they are not text."""
+def decode(data: bytes, declared: str = "") -> str | None:
+    """The text that the bytes stand for, without a byte order mark; None when they are not text.
+
+    declared: the character set that they are said to be in. It is believed where the bytes bear it out.
+    """
     for mark, encoding in MARKS.items():
         if data.startswith(mark):
             return _if_text(data.decode(encoding, "replace"))
+    if JAPANESE_ESCAPE in data and (text := decode_as(data, "iso2022_jp_2")) is not None:
+        return _if_text(text)
     try:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
         wrong = text.count("\N{REPLACEMENT CHARACTER}")
-        beyond_ascii = sum(map("\x7f".__lt__, text))
+        beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
         if wrong <= MOST_WRONG * beyond_ascii:
             return _if_text(text)
     else:
-        # NULs are valid UTF-8, and what English in UTF-16 is full of.
-        if "\0" not in text:
+        # ASCII with control characters: NULs are what English in UTF-16 is full of, others Russian in it.
+        if not text.isascii() or (_if_text(text) is not None and text.count("\0") <= MOST_UNREADABLE * len(text)):
             return _if_text(text)
-    return _guess(data)
+    for name in (declared, _declared_within(data)):
+        if name and (known := decode_as(data, name)) is not None and _if_text(known) is not None:
+            return known
+    guessed = charsets.guess(data)
+    return _if_text(data.decode(guessed, "replace")) if guessed else None
 
 
-def _guess(data: bytes) -> str | None:
-    from charset_normalizer import from_bytes
-
-    matches = list(from_bytes(data, cp_isolation=GUESSED))
-    if not matches:
+def decode_as(data: bytes, name: str) -> str | None:
+    """The text in a character set of this name; None where there is no such set, or a byte does not fit it."""
+    name = KNOWN_AS.get(name.lower(), name)
+    try:
+        codec = codecs.lookup(name).name
+        return None if codec in NOT_FOR_TEXT else data.decode(LARGER.get(codec, codec))
+    except (LookupError, ValueError):
         return None
-    best = min(matches, key=lambda m: (m.chaos, -m.coherence, GUESSED.index(m.encoding)))
-    return _if_text(data.decode(best.encoding, "replace"))
+
+
+def _declared_within(data: bytes) -> str:
+    match = DECLARED.search(data[:DECLARED_WITHIN])
+    return (match[1] or match[2]).decode("ascii") if match else ""
 
 
 def _if_text(text: str) -> str | None:
-    unreadable = text.count("\N{REPLACEMENT CHARACTER}") + sum(
-        1 for c in text if (c < " " or "\x7f" <= c <= "\x9f") and c not in LAYOUT
-    )
+    unreadable = sum(1 for _ in UNREADABLE.finditer(text))
     # One is forgiven however short the text is: it may have been cut in the middle of a character.
     return text if unreadable <= max(1, MOST_UNREADABLE * len(text)) else None

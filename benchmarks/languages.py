@@ -46,6 +46,7 @@ def ndcg(ranked: list[str], grades: dict[str, int], k: int = 10) -> float:
 
 
 def measure(folder: Path, most_queries: int) -> tuple[int, int, float, float]:
+    from searchsite.documents.language import family
     from searchsite.index import backends, space
 
     corpus = lines(folder / "corpus.jsonl")
@@ -53,14 +54,14 @@ def measure(folder: Path, most_queries: int) -> tuple[int, int, float, float]:
     queries = [query for query in lines(folder / "queries.jsonl") if query["_id"] in grades]
     queries = sorted(queries, key=lambda query: hashlib.sha256(query["_id"].encode()).digest())[:most_queries]
     texts = [f"{document.get('title') or ''}\n{document['text']}".strip() for document in corpus]
-    languages = [space.language_of(text) for text in texts]
+    languages = [family(text) for text in texts]
     encoder, placed = backends.get_encoder(), space.current()
     passages = encoder.encode_passages([text[: CUT[lang]] for text, lang in zip(texts, languages, strict=True)])
     questions = encoder.encode_queries([query["text"] for query in queries])
     here = placed.place_passages(passages, languages)
     totals = np.zeros(2)
     for query, vector in zip(queries, questions, strict=True):
-        question = placed.place_question(vector, space.language_of(query["text"]))
+        question = placed.place_question(vector, family(query["text"]))
         for number, scores in enumerate((passages @ vector, here @ question)):
             best = [corpus[row]["_id"] for row in np.argsort(-scores, kind="stable")[:10]]
             totals[number] += ndcg(best, grades[query["_id"]])

@@ -43,6 +43,7 @@ def chosen(folder: Path, documents: int, queries: int) -> tuple[list[Any], list[
 def measure(corpus: list[Any], asked: list[Any], grades: Any, target: int, overlap: int) -> tuple[int, int, float]:
     """Passages, their tokens, and nDCG@10 x 100."""
     from searchsite.documents.split import split
+    from searchsite.documents.language import family
     from searchsite.index import backends, space
     from searchsite.index.vectors import encoded_text
 
@@ -54,7 +55,7 @@ def measure(corpus: list[Any], asked: list[Any], grades: Any, target: int, overl
         for span in spans:
             passage = document["text"][span.start : span.end]
             texts.append(encoded_text(document.get("title") or "", (), passage))
-            languages.append(space.language_of(passage))
+            languages.append(family(passage))
             owners.append(row)
     encoder, placed = backends.get_encoder(), space.current()
     passages = placed.place_passages(encoder.encode_passages(texts), languages)
@@ -62,7 +63,7 @@ def measure(corpus: list[Any], asked: list[Any], grades: Any, target: int, overl
     owner = np.array(owners)
     total = 0.0
     for query, vector in zip(asked, questions, strict=True):
-        scores = passages @ placed.place_question(vector, space.language_of(query["text"]))
+        scores = passages @ placed.place_question(vector, family(query["text"]))
         best = np.full(len(corpus), -np.inf)
         np.maximum.at(best, owner, scores)
         ranked = [corpus[row]["_id"] for row in np.argsort(-best, kind="stable")[:10]]

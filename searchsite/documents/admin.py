@@ -11,10 +11,11 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from searchsite.documents.extract.kinds import KINDS
 from searchsite.documents.forms import DocumentForm, UploadForm
@@ -83,7 +84,9 @@ class DocumentAdmin(DeletingWhole):
     list_filter = ("state", "collection")
     list_select_related = ("collection", "live_revision")
     search_fields = ("title", "name", "source", "live_revision__title")
-    readonly_fields = ("name", "source", "state_shown", "reason_shown", "created", "updated", "added_by")
+    readonly_fields = (
+        "name", "source", "state_shown", "reason_shown", "found_in_it", "same_content", "created", "updated", "added_by",
+    )  # fmt: skip
     actions = ("try_again",)
     list_per_page = 50
 
@@ -110,7 +113,35 @@ class DocumentAdmin(DeletingWhole):
 
     @admin.display(description=_("state"), ordering="state")
     def state_and_reason(self, document: Document) -> SafeString:
-        return with_reason(self.state_shown(document), document.reason)
+        return with_reason(self.state_shown(document), document.reason or self.unread(document))
+
+    def unread(self, document: Document) -> str:
+        """Which pages could not be read; empty when all were."""
+        revision = document.live_revision
+        if revision is None or not revision.unread:
+            return ""
+        return gettext("Pages without a text layer, not read: %(pages)s. The OCR extra reads them.") % {
+            "pages": revision.unread_pages
+        }
+
+    @admin.display(description=_("found in it"))
+    def found_in_it(self, document: Document) -> str:
+        """Kind, language, author and date, as far as they are known."""
+        revision = document.live_revision
+        if revision is None:
+            return ""
+        written = date_format(revision.written) if revision.written else ""
+        facts = [revision.kind, revision.language, revision.author, written, self.unread(document)]
+        return " · ".join(filter(None, facts))
+
+    @admin.display(description=_("same content"))
+    def same_content(self, document: Document) -> SafeString:
+        """Links to the other documents with exactly this content."""
+        links = (
+            (reverse("admin:documents_document_change", args=[twin.pk]), twin.shown_title, twin.collection)
+            for twin in document.twins()[:20]
+        )
+        return format_html_join(", ", '<a href="{}">{}</a> ({})', links)
 
     @admin.display(description=_("size"), ordering="size")
     def size_shown(self, document: Document) -> str:
@@ -153,7 +184,8 @@ class DocumentAdmin(DeletingWhole):
             collection = form.cleaned_data["collection"]
             outcomes = [take_in(collection, file, request.user) for file in form.cleaned_data["files"]]  # type: ignore[arg-type]
             taken = sum(outcome.ok for outcome in outcomes)
-            if taken == len(outcomes):
+            copies = [outcome for outcome in outcomes if outcome.copy_of]
+            if taken == len(outcomes) and not copies:
                 message = ngettext("%d file was taken in.", "%d files were taken in.", taken) % taken
                 messages.success(request, message)
                 return HttpResponseRedirect(reverse("admin:documents_document_changelist"))

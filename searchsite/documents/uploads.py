@@ -21,6 +21,7 @@ class Outcome:
     name: str
     document: Document | None
     sentence: str = ""
+    copy_of: Document | None = None
 
     @property
     def ok(self) -> bool:
@@ -50,4 +51,4 @@ def take_in(collection: Collection, file: UploadedFile[Any], user: User | None) 
         return Outcome(name, None, str(problem))
     document = Document(collection=collection, file=file, name=name, added_by=user)
     document.save()
-    return Outcome(name, document)
+    return Outcome(name, document, copy_of=document.twins().first())

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from searchsite.documents.jobs import Progress
+from searchsite.documents import revisions
 from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision, State
 from searchsite.index import backends, ingest, space
 from searchsite.index.models import ActiveBuild, Build, Vector
@@ -53,7 +54,7 @@ def encode_all(progress: Progress) -> None:
     """Bring every live revision up to date: passages by the present pipeline, vectors by the present encoder."""
     fingerprint = backends.fingerprint()
     behind = Passage.objects.exclude(vectors__fingerprint=fingerprint).filter(revision__live_for__isnull=False)
-    stale = Revision.objects.filter(live_for__isnull=False).exclude(pipeline=ingest.pipeline())
+    stale = Revision.objects.filter(live_for__isnull=False).exclude(pipeline=revisions.pipeline())
     documents = sorted(
         {
             *behind.values_list("revision__document_id", flat=True),

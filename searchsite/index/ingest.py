@@ -12,28 +12,23 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from encoder import EncoderError
-from searchsite.documents import changes
-from searchsite.documents.extract import Limits, extract
+from searchsite.documents import changes, revisions
+from searchsite.documents.extract.extracted import Heading
 from searchsite.documents.jobs import Progress
+from searchsite.documents.language import detect
 from searchsite.documents.models import Document, Job, Passage, Revision
 from searchsite.documents.problems import Problem
 from searchsite.documents.split import split
 from searchsite.index import backends
 from searchsite.index.models import Vector
-from searchsite.index.space import language_of
 from searchsite.index.vectors import as_bytes, encoded_text, text_hash
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raised when extraction or splitting changes: revisions made by another version are made anew
 BATCH = 256
-
-
-def pipeline() -> str:
-    """What, beside content and title, decides the passages: our version and the target length."""
-    return f"{VERSION}/{settings.SEARCHSITE_PASSAGE_TOKENS}"
 
 
 class Gone(Exception):
@@ -58,7 +53,9 @@ def ingest(job: Job, progress: Progress) -> None:
         return
     progress("reading", 0, 0)
     try:
-        revision = revision_for(document)
+        revision = revisions.revision_for(document, progress)
+        if not revision.split:
+            store_passages(revision)
         encoded = encode_missing(revision, progress)
     except EncoderError as error:
         raise Problem("encoder", detail=str(error)) from error
@@ -83,31 +80,8 @@ def refresh(document: Document) -> None:
             changes.record([document.pk])
 
 
-def revision_for(document: Document) -> Revision:
-    """The revision of the document's present content and title, with its passages: found, gone on with, or made."""
-    wanted = {"content_hash": document.content_hash, "given_title": document.title, "pipeline": pipeline()}
-    revision = document.revisions.filter(**wanted).order_by("pk").last()
-    if revision is None:
-        extracted = extract(_content(document), document.name or "text.md", _limits())
-        revision = Revision.objects.create(
-            document=document,
-            title=document.title or extracted.title[:300] or document.name,
-            kind=extracted.kind,
-            text=extracted.text,
-            pages=extracted.pages,
-            headings=[[h.offset, h.level, h.title] for h in extracted.headings],
-            preformatted=extracted.preformatted,
-            **wanted,
-        )
-    if not revision.split:
-        store_passages(revision)
-    return revision
-
-
 def store_passages(revision: Revision) -> None:
     """Split the revision's text and store its passages, in place of what a killed attempt may have left."""
-    from searchsite.documents.extract import Heading
-
     limit = backends.description().max_tokens
     spans = split(
         revision.text,
@@ -116,6 +90,7 @@ def store_passages(revision: Revision) -> None:
         token_offsets=backends.token_offsets(),
         target_tokens=min(settings.SEARCHSITE_PASSAGE_TOKENS, limit * 4 // 5),
         max_tokens=limit * 9 // 10,  # the rest is for title, heading path and prefix
+        overlap_tokens=settings.SEARCHSITE_PASSAGE_OVERLAP,
         preformatted=[(start, end) for start, end in revision.preformatted],
     )
     _delete_passages(revision)
@@ -128,7 +103,7 @@ def store_passages(revision: Revision) -> None:
                 end=span.end,
                 page=span.page,
                 heading_path=list(span.heading_path),
-                language=language_of(revision.text[span.start : span.end]),
+                language=detect(revision.text[span.start : span.end], revision.language),
                 text=revision.text[span.start : span.end],
             )
             for n, span in enumerate(spans[first : first + BATCH])
@@ -151,7 +126,7 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
     for first in range(0, len(missing), BATCH):
         progress("encoding", total - len(missing) + first, total)
         batch = Passage.objects.in_bulk(missing[first : first + BATCH])
-        texts = {pk: encoded_text(revision.title, p.heading_path, p.text) for pk, p in batch.items()}
+        texts = {pk: encoded_text(revision.encoded_title or revision.title, p.heading_path, p.text) for pk, p in batch.items()}
         hashes = {pk: text_hash(text) for pk, text in texts.items()}
         known = dict(
             Vector.objects.filter(fingerprint=fingerprint, text_hash__in=set(hashes.values()))
@@ -194,9 +169,11 @@ def discard_others(document_id: int) -> None:
     for revision in others.exclude(content_hash=document.content_hash, given_title=document.title):
         _delete_passages(revision)
         revision.delete()
-    # Made by another version of the pipeline from the same content and title: only what is live stays.
+    # Made from the same content and title, by another version of the pipeline or before more could be read: only what
+    # is live stays.
     if document.live_revision_id:
-        for revision in others.exclude(pipeline=pipeline()):
+        older = others.filter(~Q(pipeline=revisions.pipeline()) | Q(pk__lt=document.live_revision_id))
+        for revision in older:
             _delete_passages(revision)
             revision.delete()
 
@@ -204,18 +181,3 @@ def discard_others(document_id: int) -> None:
 def _delete_passages(revision: Revision) -> None:
     while ids := list(revision.passages.values_list("pk", flat=True)[:BATCH]):
         Passage.objects.filter(pk__in=ids).delete()
-
-
-def _content(document: Document) -> bytes:
-    if not document.file:
-        return document.text.encode("utf-8", "replace")
-    with document.file.open("rb") as original:
-        return original.read()  # type: ignore[no-any-return]
-
-
-def _limits() -> Limits:
-    return Limits(
-        max_bytes=settings.SEARCHSITE_MAX_FILE_MB * 1024 * 1024,
-        max_pages=settings.SEARCHSITE_MAX_PAGES,
-        max_characters=settings.SEARCHSITE_MAX_CHARACTERS,
-    )

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +23,7 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
+from searchsite.documents.language import family_of
 from searchsite.index import backends
 from searchsite.index.parallel import PASSAGES, QUESTIONS
 
@@ -35,31 +35,12 @@ PASSAGE_SHIFT = 1.0
 QUESTION_SHIFT = 0.9
 OTHER_LANGUAGE = 0.08
 
-LANGUAGES = ("en", "zh", "other")
+FAMILIES = ("en", "zh", "other")  # of languages, as documents/language.py tells them apart
 KNOWS_BOTH = 0.8  # share of the parallel passages that must be nearest to their own translation
-
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
-OTHER = re.compile(r"[^\W\d_A-Za-z\u00c0-\u024f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-LOOKED_AT = 2000  # characters of a text
-
-
-def language_of(text: str) -> str:
-    """Mostly Chinese is "zh", mostly Latin letters "en", anything else "other": those whose offsets are told apart.
-
-    A Chinese character counts as much as a word of letters: each is about one token. Japanese has Chinese characters,
-    but always others between them. A text without letters is taken for "en", as code and numbers mostly are.
-    """
-    text = text[:LOOKED_AT]
-    han, latin, other = (len(script.findall(text)) for script in (HAN, LATIN, OTHER))
-    if other > (han + latin) / 4:
-        return "other"
-    return "zh" if han > latin / 2 else "en"
-
 
 @dataclass(frozen=True)
 class Space:
-    """Offsets (languages, dim) of passages and questions, in the order of LANGUAGES; zero for an encoder that does
+    """Offsets (languages, dim) of passages and questions, in the order of FAMILIES; zero for an encoder that does
     not know the languages to be the same. Its vectors have one number more than the encoder's: the language's sign.
     """
 
@@ -73,23 +54,27 @@ class Space:
 
     def place_passages(self, vectors: Matrix, languages: Sequence[str]) -> Matrix:
         """(n, dim - 1) vectors of the encoder, L2-normalised -> (n, dim) vectors to be indexed."""
-        rows = np.array([LANGUAGES.index(language) for language in languages], np.int64)
+        rows = np.array([_row(language) for language in languages], np.int64)
         shifted = _unit(vectors - PASSAGE_SHIFT * self.passages[rows])
         return np.concatenate([shifted, SIGNS[rows][:, None]], axis=1, dtype=np.float32)
 
     def place_question(self, vector: Matrix, language: str) -> Matrix:
         """(dim - 1,) -> (dim,); its inner product with a placed passage is the score that ranks."""
-        row = LANGUAGES.index(language)
+        row = _row(language)
         shifted = _unit(vector - QUESTION_SHIFT * self.questions[row])
         return np.append(shifted, -SIGNS[row] * self.bonus / 2).astype(np.float32)
 
     def cosine(self, score: float, question_language: str, passage_language: str) -> float:
         """The cosine in this space, of a score that ranks."""
-        signs = SIGNS[LANGUAGES.index(question_language)] * SIGNS[LANGUAGES.index(passage_language)]
+        signs = SIGNS[_row(question_language)] * SIGNS[_row(passage_language)]
         return score + float(signs) * self.bonus / 2
 
 
-SIGNS = np.array([1, -1, 0], np.float32)  # of LANGUAGES: the product is -1 for an English and a Chinese text
+SIGNS = np.array([1, -1, 0], np.float32)  # of FAMILIES: the product is -1 for an English and a Chinese text
+
+
+def _row(language: str) -> int:
+    return FAMILIES.index(family_of(language))
 
 
 def _unit(vectors: Matrix) -> Matrix:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from searchsite.documents.access import visible_collections
 from searchsite.documents.models import Document, Passage
+from searchsite.documents.language import family
 from searchsite.index import backends, follow, space
 
 PER_PAGE = 10
@@ -63,7 +64,7 @@ def search(user: AbstractBaseUser | AnonymousUser, question: str, page: int = 1)
     if not scope or not question.strip():
         return Answer([], page, False)
     followed = follow.current()
-    placed, language = space.current(), space.language_of(question)
+    placed, language = space.current(), family(question)
     query = placed.place_question(backends.get_encoder().encode_queries([question])[0], language)
     unrelated = followed.build.unrelated_cosine if followed.build else 0.0
     wanted = page * PER_PAGE + 1  # one more, to know whether there is a next page

@@ -68,7 +68,10 @@ def document_page(request: HttpRequest, pk: int) -> HttpResponse:
     passage = _passage(request, document)
     cuts = reader.parts(revision.text)
     number = _part_number(request, cuts, passage)
+    twins = list(document.twins().filter(pk__in=visible_documents(request.user))[:6])
     context |= {
+        "twins": twins[:5],
+        "more_twins": len(twins) > 5,
         "passage": passage,
         "part": number,
         "parts": len(cuts),

@@ -8,27 +8,6 @@ import pytest
 from searchsite.index import space
 
 
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("The laptop was stolen.", "en"),
-        ("Der Rechner wurde gestohlen, schöne Grüße", "en"),
-        ("笔记本电脑丢了怎么办", "zh"),
-        ("筆記型電腦不見了", "zh"),
-        ("用 VPN 连不上公司的 Git 服务器", "zh"),
-        ("See the handbook (手册) for the rules about visitors and badges.", "en"),
-        ("これは日本語の文書です。", "other"),
-        ("이것은 한국어 문서입니다.", "other"),
-        ("Это русский текст.", "other"),
-        ("for i in range(10): x[i] = 3", "en"),
-        ("12345 -- 67", "en"),
-        ("", "en"),
-    ],
-)
-def test_language_of(text, language):
-    assert space.language_of(text) == language
-
-
 def random_units(n: int, dim: int = 8) -> np.ndarray:
     vectors = np.random.default_rng(n).standard_normal((n, dim)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

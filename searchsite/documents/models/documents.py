@@ -205,6 +205,12 @@ class Document(models.Model):
         """What people see: the given title, else the one found in the text, else the file's name."""
         return self.title or (self.live_revision.title if self.live_revision else "") or self.name or f"#{self.pk}"
 
+    def twins(self) -> DocumentQuerySet:
+        """The other documents with exactly the same content, in whatever collection: filter them by who asks."""
+        same = Document.objects.filter(content_hash=self.content_hash).exclude(pk=self.pk).order_by("pk")
+        unneeded = ("text", "headings", "preformatted", "pages")
+        return same.select_related("collection", "live_revision").defer(*(f"live_revision__{one}" for one in unneeded))
+
     @property
     def reason(self) -> str:
         """Why it failed, as a sentence in the reader's language; empty when it did not."""
@@ -239,8 +245,14 @@ class Revision(models.Model):
     given_title = models.CharField(max_length=300, blank=True)
     title = models.CharField(max_length=300)
     kind = models.CharField(max_length=20, blank=True)
+    # Passages are encoded under this title where it is not empty: that of an earlier copy of the same content.
+    encoded_title = models.CharField(max_length=300, blank=True)
+    author = models.CharField(max_length=200, blank=True)
+    written = models.DateField(null=True)
+    language = models.CharField(max_length=10, default="en")
     pipeline = models.CharField(max_length=40)
     text = models.TextField()
+    unread = models.JSONField(default=list)
     pages = models.JSONField(null=True)
     headings = models.JSONField(default=list)
     preformatted = models.JSONField(default=list)
@@ -253,6 +265,17 @@ class Revision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.pk})"
+
+    @property
+    def unread_pages(self) -> str:
+        """The numbers of the pages that are pictures and were not read, as "1, 3–5"; empty when all were."""
+        runs: list[list[int]] = []
+        for page in self.unread:
+            if runs and page == runs[-1][-1] + 1:
+                runs[-1] = [runs[-1][0], page]
+            else:
+                runs.append([page])
+        return ", ".join("–".join(map(str, run)) for run in runs)
 
 
 class Passage(models.Model):

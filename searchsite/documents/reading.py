@@ -1,0 +1,219 @@
+"""File -> text in a process of its own: no file can take down, block or bloat the process that asks.
+
+The child (extract/child.py) stays warm between files. It is replaced after some files, after any limit, and when it
+died.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+
+from searchsite.documents.extract.extracted import Extracted, Heading, Limits
+from searchsite.documents.problems import Problem
+
+log = logging.getLogger(__name__)
+
+CHUNK = 2**20
+# An answer has the text in at most 4 bytes a character, and its headings, blocks and pages beside it.
+ANSWER_BYTES_A_CHARACTER = 4
+ANSWER_BYTES_BESIDE = 64 * 2**20
+# Killed without a word of its own, and having held this part of its memory: memory is what it died of.
+NEAR_THE_LIMIT = 0.6
+OUT_OF_MEMORY = (b"memory allocation", b"bad_alloc", b"MemoryError", b"Out of memory")
+END_OF_LOG = 2000  # bytes
+
+
+class Died(Exception):
+    """The child ended without an answer."""
+
+    def __init__(self, problem: Problem, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = problem
+
+
+def read(data: bytes, name: str, limits: Limits) -> Extracted:
+    """As `extract.extract`, but in the child.
+
+    Raises Problem: what `extract` raises, and "too_slow", "too_much_memory", "reader_died".
+    """
+    with _turn:
+        child = _warm_child()
+        used = child.files > 0
+        try:
+            return _read_with(child, data, name, limits)
+        except Died as death:
+            log.warning("reading %r: %s", name, death)
+            if not used or death.problem.code == "too_slow":
+                raise death.problem from death
+        # What files before this one left in the child may have been what killed it.
+        try:
+            return _read_with(_warm_child(), data, name, limits)
+        except Died as death:
+            log.warning("reading %r once more: %s", name, death)
+            raise death.problem from death
+
+
+def _read_with(child: Child, data: bytes, name: str, limits: Limits) -> Extracted:
+    try:
+        answer = child.ask(data, name, limits)
+    except BaseException:
+        child.end()
+        raise
+    if answer["last"]:
+        child.end()
+    if "problem" in answer:
+        raise Problem(answer["problem"]["code"], **answer["problem"]["params"])
+    if "fault" in answer:
+        raise Died(child.problem(answer["fault"] == "memory"), answer["fault"])
+    return _extracted(answer["extracted"])
+
+
+def _extracted(fields: dict[str, Any]) -> Extracted:
+    written = fields.pop("written")
+    headings = [Heading(**heading) for heading in fields.pop("headings")]
+    preformatted = [(start, end) for start, end in fields.pop("preformatted")]
+    return Extracted(
+        **fields,
+        headings=headings,
+        preformatted=preformatted,
+        written=date.fromisoformat(written) if written else None,
+    )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    memory_mb: int
+    seconds: int
+
+
+class Child:
+    """A process that reads files, and the pipes to it."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.files = 0
+        self.folder = tempfile.TemporaryDirectory(prefix="searchsite-read-")
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.extract.child", str(bounds.memory_mb), str(bounds.seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            cwd=settings.BASE_DIR,
+            env=self._environment(),
+            start_new_session=True,  # Ctrl-C is for the parent, which ends it by closing its input
+        )
+        self.peak = 0  # bytes of memory that it held at most, known when it has ended
+
+    def _environment(self) -> dict[str, str]:
+        """What libraries need to run, and none of the site's secrets."""
+        kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if key in os.environ}
+        return {**kept, "HOME": self.folder.name, "TMPDIR": self.folder.name, "OMP_NUM_THREADS": "2"}
+
+    def ask(self, data: bytes, name: str, limits: Limits) -> dict[str, Any]:
+        """The child's answer for a file. Raises Died."""
+        self.files += 1
+        size = {"max_bytes": limits.max_bytes, "max_pages": limits.max_pages, "max_characters": limits.max_characters}
+        request = json.dumps({"name": name, "size": len(data), "limits": size}).encode()
+        assert self.process.stdin is not None, "it was opened as a pipe"
+        try:
+            self.process.stdin.write(request + b"\n" + data)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise self._death() from None
+        most = limits.max_characters * ANSWER_BYTES_A_CHARACTER + ANSWER_BYTES_BESIDE
+        while True:
+            answer: dict[str, Any] = json.loads(self._line(most))
+            if "done" not in answer:
+                return answer
+            limits.tell(answer["done"], answer["total"])
+
+    def _line(self, most: int) -> bytes:
+        """The next line of the child's output, waited for as long as reading may take."""
+        assert self.process.stdout is not None, "it was opened as a pipe"
+        deadline = time.monotonic() + self.bounds.seconds
+        line = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    self.kill()
+                    raise Died(Problem("too_slow", limit=self.bounds.seconds), "took too long")
+                chunk = os.read(self.process.stdout.fileno(), CHUNK)
+                if not chunk:
+                    raise self._death()
+                line += chunk
+                if len(line) > most:
+                    raise Died(Problem("reader_died"), "answered more than it may")
+        return bytes(line)
+
+    def _death(self) -> Died:
+        self.kill()
+        self.log.seek(0, os.SEEK_END)
+        self.log.seek(max(0, self.log.tell() - END_OF_LOG))
+        said = self.log.read()
+        memory = self.peak > NEAR_THE_LIMIT * self.bounds.memory_mb * 2**20 or any(w in said for w in OUT_OF_MEMORY)
+        detail = f"exit status {self.process.returncode}, {self.peak >> 20} MB; {said.decode('utf-8', 'replace')}"
+        return Died(self.problem(memory), detail)
+
+    def problem(self, memory: bool) -> Problem:
+        return Problem("too_much_memory", limit=self.bounds.memory_mb) if memory else Problem("reader_died")
+
+    def kill(self) -> None:
+        """End the process now, and note what memory it held."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGKILL)
+            _pid, status, usage = os.wait4(self.process.pid, 0)
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+            self.peak = usage.ru_maxrss * 1024
+
+    def end(self) -> None:
+        """End the process and give back all that belongs to it."""
+        self.kill()
+        for pipe in (self.process.stdin, self.process.stdout, self.log):
+            try:
+                if pipe is not None:
+                    pipe.close()
+            except BrokenPipeError:
+                pass  # the rest of a file for a child that is gone
+        self.folder.cleanup()
+        if _warm.get(os.getpid()) is self:
+            del _warm[os.getpid()]
+
+
+_turn = threading.Lock()
+_warm: dict[int, Child] = {}  # by process id: a child's pipes must not be used by a fork of its parent too
+
+
+def _warm_child() -> Child:
+    bounds = Bounds(settings.SEARCHSITE_READ_MEMORY_MB, settings.SEARCHSITE_READ_SECONDS)
+    child = _warm.get(os.getpid())
+    if child is not None and (child.bounds != bounds or child.process.poll() is not None):
+        child.end()
+        child = None
+    if child is None:
+        child = _warm[os.getpid()] = Child(bounds)
+    return child
+
+
+@atexit.register
+def end_child() -> None:
+    """End the warm child, if there is one; the next file starts another."""
+    child = _warm.get(os.getpid())
+    if child is not None:
+        child.end()

@@ -1,0 +1,154 @@
+"""Files are read in a process of its own, within limits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+from django.conf import settings as site
+
+from searchsite.documents import reading
+from searchsite.documents.extract.extracted import Limits
+from searchsite.documents.problems import Problem
+
+LIMITS = Limits(max_bytes=50 * 2**20, max_pages=100, max_characters=50_000_000)
+MARKDOWN = b"---\ntitle: Pears\nauthor: M. Quince\ndate: 2024-03-05\n---\n# Pears\n\nA pear.\n\n```\nx = 1\n```\n"
+
+
+@pytest.fixture(autouse=True)
+def fresh_child():
+    reading.end_child()
+    yield
+    reading.end_child()
+
+
+def child() -> reading.Child:
+    return reading._warm[os.getpid()]
+
+
+def test_what_is_read_is_what_the_child_found():
+    extracted = reading.read(MARKDOWN, "pears.md", LIMITS)
+    assert (extracted.title, extracted.author, extracted.written) == ("Pears", "M. Quince", date(2024, 3, 5))
+    assert extracted.text == "Pears\n\nA pear.\n\nx = 1"
+    assert [extracted.text[a:b] for a, b in extracted.preformatted] == ["x = 1"]
+    assert extracted.headings[0].title == "Pears"
+
+
+def test_the_child_stays_warm_between_files():
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    first = child().process.pid
+    with pytest.raises(Problem) as refused:
+        reading.read(b"no PDF", "a.pdf", LIMITS)
+    assert refused.value.code == "not_what_it_says"
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    assert child().process.pid == first != os.getpid()
+
+
+def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_is_read(settings):
+    settings.SEARCHSITE_READ_MEMORY_MB = 100
+    with pytest.raises(Problem) as refused:
+        reading.read(b"word " * 4_000_000, "a.txt", LIMITS)
+    assert refused.value.code == "too_much_memory"
+    assert "100 MB" in str(refused.value)
+    assert reading.read(MARKDOWN, "pears.md", LIMITS).title == "Pears"
+
+
+def test_a_file_that_takes_too_long_is_refused_and_its_child_ended(settings):
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    settings.SEARCHSITE_READ_SECONDS = 1
+    rows = b"| a | b |\n| - | - |\n" + b"| *one* | `two` |\n" * 200_000
+    began = time.monotonic()
+    with pytest.raises(Problem) as refused:
+        reading.read(rows, "a.md", LIMITS)
+    assert refused.value.code == "too_slow"
+    assert time.monotonic() - began < 10
+    assert os.getpid() not in reading._warm
+
+
+def test_a_child_that_dies_while_reading_says_so():
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    victim = child().process.pid
+    threading.Timer(0.3, os.kill, (victim, 9)).start()
+    # The child had read a file before, so a fresh one tries; the killer got only the first.
+    rows = b"| a | b |\n| - | - |\n" + b"| *one* | `two` |\n" * 20_000
+    assert reading.read(rows, "a.md", LIMITS).text.count("one | two") == 20_000
+    assert child().process.pid != victim
+
+
+def test_a_child_that_died_between_files_is_replaced():
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    victim = child().process.pid
+    os.kill(victim, 9)
+    assert reading.read(MARKDOWN, "pears.md", LIMITS).title == "Pears"
+    assert child().process.pid != victim
+
+
+def test_a_fault_of_a_reader_is_a_sentence_and_a_line_in_the_log(caplog, monkeypatch, tmp_path):
+    """A library may raise what it never documented: here one that does so at once, in place of markdown-it."""
+    (tmp_path / "markdown_it.py").write_text("raise ZeroDivisionError('by a library')")
+    real = reading.Child._environment
+    monkeypatch.setattr(reading.Child, "_environment", lambda self: {**real(self), "PYTHONPATH": str(tmp_path)})
+    with pytest.raises(Problem) as refused:
+        reading.read(MARKDOWN, "pears.md", LIMITS)
+    assert refused.value.code == "reader_died"
+    assert "ZeroDivisionError: by a library" in caplog.text
+
+
+def test_a_child_is_replaced_after_many_files(monkeypatch):
+    from searchsite.documents.extract import child as child_module
+
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    first = child().process.pid
+    for _ in range(child_module.MOST_FILES - 1):
+        reading.read(b"a pear", "a.txt", LIMITS)
+    assert os.getpid() not in reading._warm
+    reading.read(b"a pear", "a.txt", LIMITS)
+    assert child().process.pid != first
+
+
+def test_the_child_knows_none_of_the_sites_secrets(monkeypatch):
+    monkeypatch.setenv("SEARCHSITE_SECRET_KEY", "very secret")
+    monkeypatch.setenv("DATABASE_URL", "postgres://user:password@nowhere/name")
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    environment = Path(f"/proc/{child().process.pid}/environ").read_bytes()
+    assert b"secret" not in environment.lower()
+    assert b"DATABASE_URL" not in environment
+
+
+def test_the_child_ends_with_its_parent():
+    code = (
+        "import django; django.setup()\n"
+        "from searchsite.documents import reading\n"
+        "from searchsite.documents.extract.extracted import Limits\n"
+        "reading.read(b'a pear', 'a.txt', Limits(1000, 10, 1000))\n"
+        "import os\n"
+        "print(reading._warm[os.getpid()].process.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "searchsite.settings"},
+        cwd=site.BASE_DIR, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == -9, ended.stderr
+    pid = int(ended.stdout)
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline, "it still runs"
+        time.sleep(0.05)
+
+
+def test_the_child_loads_neither_django_settings_nor_torch():
+    code = (
+        "import searchsite.documents.extract.child, sys\n"
+        "from django.conf import settings\n"
+        "print(settings.configured, [m for m in ('torch', 'faiss', 'transformers', 'numpy') if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=site.BASE_DIR, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False []"

@@ -16,6 +16,7 @@ UNUSUAL = -2.0
 UNREADABLE = -3.0
 LEAST_SCORE = -1.2
 TYPOGRAPHIC = "“”‘’„–—…«»°·•§©®€£№\xa0"
+SYMBOLS = "±²³µ½¼¾×™"
 FULL_WIDTH = "，。、；：？！（）《》「」『』【】〈〉“”‘’—…·～％　"
 # The letters beyond ASCII of languages in alphabets, the most frequent first.
 ALPHABETS = {
@@ -199,7 +200,8 @@ def _weights(language: str) -> dict[str, float]:
             weights |= {chr(c): 1.0 for c in range(0x3041, 0x3094)}  # hiragana
         return weights | dict.fromkeys(COMMON[language], 1.0)
     letters = ALPHABETS[language]
-    weights = dict.fromkeys(TYPOGRAPHIC, 0.3)
+    # A lone sign in English text is most likely the Western one.
+    weights = dict.fromkeys(TYPOGRAPHIC + SYMBOLS, 0.7) if language in WESTERN else dict.fromkeys(TYPOGRAPHIC, 0.3)
     for place, letter in enumerate(letters):
         weight = 1 - 0.7 * place / len(letters)
         weights.setdefault(letter.upper()[0], weight - 0.3)

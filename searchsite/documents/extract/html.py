@@ -1,15 +1,19 @@
 """HTML: the main text of a page, without its navigation."""
 
 import re
+from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from searchsite.documents.extract.extracted import Extracted, Limits, Writer, one_line
+from searchsite.documents.extract.extracted import Extracted, Limits, Writer, as_date, one_line
+from searchsite.documents.problems import Problem
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement  # type: ignore[import-untyped]
 
 # Less than this is no article that trafilatura recognised: then nothing of the page is left out but its navigation.
 LEAST_MAIN_TEXT = 250
+DEEPEST = 2048  # elements within each other: libxml2 silently drops what is deeper
 
 # Both HTML's names and the ones that trafilatura gives its result (head, list, item, row, cell, quote, lb).
 HIDDEN = frozenset([
@@ -31,13 +35,14 @@ HEADING = re.compile(r"h([1-6])\Z")
 
 
 def read(data: bytes, limits: Limits) -> Extracted:
-    """Read a page in UTF-8; its title is what it calls itself. Raises Problem("too_much_text")."""
+    """Read a page in UTF-8; its title is what it calls itself. Raises Problem: "too_much_text", "nested_too_deep"."""
     page = parse(data.decode())
     writer = Writer(limits)
     if page is None:
         return writer.extracted("html")
+    author, written = _metadata(page)
     main = _main_text(page)
-    first_headings = [one_line(_text(h1)) for h1 in page.iter("h1")]
+    first_headings = [one_line(_text(h1)) for h1 in islice(page.iter("h1"), 2)]
     if main is not None:
         # A page's own heading often stands outside of what was recognised as its main text.
         if len(first_headings) == 1 and not any(_level(e) == 1 for e in main.iter("head")):
@@ -49,20 +54,23 @@ def read(data: bytes, limits: Limits) -> Extracted:
     if len(first_headings) == 1 and first_headings[0] and first_headings[0] in title:
         # "How to fly | Example": what the page is about, without the site's name.
         title = first_headings[0]
-    return writer.extracted("html", title)
+    return writer.extracted("html", title, author, written)
 
 
 def parse(source: str) -> "HtmlElement | None":
-    """The root of a page or a piece of one; None when it holds nothing."""
+    """The root of a page or a piece of one; None when it holds nothing. Raises Problem("nested_too_deep")."""
     from lxml import etree  # type: ignore[import-untyped]
     from lxml.html import HTMLParser, document_fromstring
 
     # The text is decoded already: whatever encoding the page still claims no longer holds.
-    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     try:
-        return document_fromstring(source.encode("utf-8", "ignore"), parser=parser)
+        root = document_fromstring(source.encode("utf-8", "ignore"), parser=parser)
     except etree.ParserError:  # nothing but white space or comments
-        return None
+        root = None
+    if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
+        raise Problem("nested_too_deep", limit=DEEPEST)
+    return root
 
 
 def write(root: "HtmlElement", writer: Writer) -> None:
@@ -88,6 +96,7 @@ class _Blocks:
         self.inline: list[str] = []
         self.marker = ""
         self.lists: list[int | None] = []  # the last number given in each open list; None without numbers
+        self.inline_code: HtmlElement | None = None  # the outermost that is open
 
     def start(self, element: "HtmlElement") -> bool:
         """Begin an element; true when it is done with, all of it."""
@@ -98,10 +107,14 @@ class _Blocks:
             return True
         if tag in HIDDEN:
             return True
-        if _is_code_block(element):
-            self.flush()
-            self.writer.preformatted(_text(element))
-            return True
+        if tag == "pre" or (tag == "code" and self.inline_code is None):
+            text = _text(element)
+            if tag == "pre" or "\n" in text.strip():
+                self.flush()
+                self.writer.preformatted(text)
+                return True
+            # Asked of no code within this one: that would read the innermost as often as they are nested.
+            self.inline_code = element
         if tag in ROWS and not _is_layout(element):
             self.flush()
             cells = [one_line(_text(cell)) for cell in element if cell.tag in CELLS]
@@ -124,6 +137,8 @@ class _Blocks:
                 self.lists.pop()
         elif element.tag in ITEMS:
             self.marker = ""
+        if element is self.inline_code:
+            self.inline_code = None
         if element is not self.root:
             self.inline.append(_spaced(element.tail))
 
@@ -146,6 +161,18 @@ class _Blocks:
         return f"{indent}{self.lists[-1]}. "
 
 
+def _metadata(page: "HtmlElement") -> tuple[str, date | None]:
+    """The author of a page and when it was written, as its metadata have them; "" and None without them."""
+    from trafilatura.metadata import extract_metadata
+
+    try:
+        # Not from the text: a date that stands there says when something else happened.
+        found = extract_metadata(page, extensive=False, date_config={"extensive_search": False, "original_date": True})
+    except Exception:  # noqa: BLE001  trafilatura and htmldate promise no class of error, and the text matters more
+        return "", None
+    return found.author or "", as_date(found.date or "")
+
+
 def _main_text(page: "HtmlElement") -> "HtmlElement | None":
     """The part that trafilatura takes for the page's main text; None when it finds none, or next to nothing."""
     import trafilatura
@@ -162,10 +189,6 @@ def _level(element: "HtmlElement") -> int:
     name = element.get("rend", "") if element.tag == "head" else element.tag
     match = HEADING.match(name) if isinstance(name, str) else None
     return int(match[1]) if match else 0
-
-
-def _is_code_block(element: "HtmlElement") -> bool:
-    return element.tag == "pre" or (element.tag == "code" and "\n" in _text(element).strip())
 
 
 def _is_layout(row: "HtmlElement") -> bool:

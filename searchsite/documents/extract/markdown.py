@@ -2,35 +2,52 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING
 
 from searchsite.documents.extract import html
-from searchsite.documents.extract.extracted import Extracted, Limits, Writer
+from searchsite.documents.extract.extracted import Extracted, Limits, Writer, as_date
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 FRONT_MATTER_KEY = re.compile(r"[\w-]+[ \t]*:", re.ASCII)
-FRONT_MATTER_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
+FRONT_MATTER_VALUE = re.compile(
+    r"^(title|authors?|date)[ \t]*:[ \t]*(.*(?:\n[ \t]*- .*)*)$", re.MULTILINE | re.IGNORECASE
+)
 FENCE = re.compile(r"[ \t>]*(?:[-*+]|\d+[.)])?[ \t]*(`{3,}|~{3,})")
 CODE_OR_COMMENT = re.compile(r"`+[^`\n]*`+|<!--")
 HEADING_ID = re.compile(r"[ \t]*\{#[\w:.-]+\}[ \t]*\Z")  # "## Pod lifetime {#pod-lifetime}", as site generators have it
+# Declarations, processing instructions, and comments that are never closed: for each markdown-it looks for its end as
+# far as the paragraph goes, in time quadratic in how many there are.
+DECLARATION = re.compile(r"<(?=[!?])(?!!doctype\b[^<>]{0,300}>)", re.IGNORECASE)
+NO_DECLARATION = "<\ufeff"  # the writer takes the mark out again
 TAG = re.compile(r"</?([a-zA-Z][\w:-]*)")
 BREAK_TAG = re.compile(r"<br\b", re.IGNORECASE)
 
 
 def read(data: bytes, limits: Limits) -> Extracted:
-    """Read Markdown in UTF-8; its title is that of its front matter. Raises Problem("too_much_text")."""
+    """Read Markdown in UTF-8; title, author and date are those of its front matter.
+
+    Raises Problem: "too_much_text", "nested_too_deep".
+    """
+    source, values = _without_front_matter(data.decode().replace("\r\n", "\n"))
+    writer = Writer(limits)
+    write(source, writer)
+    author = ", ".join(_items(values.get("author") or values.get("authors", "")))
+    return writer.extracted("markdown", values.get("title", "").strip("\"'"), author, _date(values))
+
+
+def write(source: str, writer: Writer) -> None:
+    """Write Markdown without front matter, whose line breaks are \\n, block by block."""
     from markdown_it import MarkdownIt
 
-    source, title = _without_front_matter(data.decode().replace("\r\n", "\n"))
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    blocks = _Blocks(Writer(limits))
-    for token in parser.parse(without_comments(source)):
+    blocks = _Blocks(writer)
+    for token in parser.parse(DECLARATION.sub(NO_DECLARATION, without_comments(source))):
         blocks.take(token)
-    return blocks.writer.extracted("markdown", title)
 
 
 def without_comments(source: str) -> str:
@@ -71,14 +88,24 @@ def _comment_start(source: str, position: int, end: int) -> int:
     return -1
 
 
-def _without_front_matter(source: str) -> tuple[str, str]:
-    """The text behind the block of YAML that a file may start with, and the title that stands in it."""
+def _without_front_matter(source: str) -> tuple[str, dict[str, str]]:
+    """The text behind the block of YAML that a file may start with, and what that says about the file."""
     match = FRONT_MATTER.match(source)
     # A text may also start with a thematic break.
     if not match or not FRONT_MATTER_KEY.match(match[1]):
-        return source, ""
-    title = FRONT_MATTER_TITLE.search(match[1])
-    return source[match.end() :], title[1].strip().strip("\"'") if title else ""
+        return source, {}
+    values = {key.lower(): value.strip() for key, value in FRONT_MATTER_VALUE.findall(match[1])}
+    return source[match.end() :], values
+
+
+def _items(value: str) -> list[str]:
+    """The items of a YAML list of names, written in one line or in several; of anything else the one there is."""
+    items = re.split(r"\n[ \t]*- " if "\n" in value else ",", value.strip("[]"))
+    return [name for item in items if (name := item.strip().strip("\"'"))]
+
+
+def _date(values: dict[str, str]) -> date | None:
+    return as_date(values.get("date", "").strip("\"'"))
 
 
 class _Blocks:

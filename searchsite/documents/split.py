@@ -27,6 +27,7 @@ PARAGRAPH_END = re.compile(r"\n(?=[ \t]*\n)")
 SENTENCE_END = re.compile(r"(?<![.!?])[.!?]++[\"'”’»)\]]*+(?=\s)|[。！？；…]++[\"'”’」』）】》]*+")
 LINE_END = re.compile(r"\n|[，、：,;:](?=\s|[^\x00-\x7f])")
 WORD_END = re.compile(r"\S(?=\s)")
+TABLE_ROW = re.compile(r"^.*? \| .*$", re.MULTILINE)  # as extraction writes them
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def split(
     A passage never crosses a page or a heading; a heading begins the passage that it heads. Without overlap the
     passages hold all of the text but white space between them. With it, one that continues a section starts up to
     `overlap_tokens` earlier, but at most half a passage. None has more than `max_tokens`, unless a single character
-    has; a section's small remainder may fill its last passage beyond the target.
+    has; a section's small remainder may fill its last passage beyond the target, and a preformatted block that fits
+    into `max_tokens` is not cut. Rows of a table are cut between, not within, unless one is longer than a passage.
     """
     if not 0 < target_tokens <= max_tokens or overlap_tokens < 0:
         raise ValueError("needs 0 < target_tokens <= max_tokens and overlap_tokens >= 0")
@@ -166,16 +168,18 @@ class _Splitter:
         self.target = target
         self.most = most
         self.overlap = min(overlap, target // 2)
-        self.code_starts = [start for start, _ in preformatted]
-        self.code_ends = [end for _, end in preformatted]
+        self.blocks = sorted(preformatted)
+        self.block_starts = [start for start, _ in self.blocks]
+        self.rows = [row.span() for row in TABLE_ROW.finditer(text) if not self._block_around(row.start())]
+        self.row_starts = [start for start, _ in self.rows]
         paragraphs = self._ends(PARAGRAPH_END)
-        # In code a blank line is a pause like a sentence's end; a full stop means nothing.
-        sentences = [e for e in self._ends(SENTENCE_END) if not self._is_code(e)]
-        sentences += [e for e in paragraphs if self._is_code(e)]
+        # In code a blank line is a pause like a sentence's end; full stops and commas mean nothing there, nor in a row.
+        sentences = [e for e in self._ends(SENTENCE_END) if not self._is_laid_out(e)]
+        sentences += [e for e in paragraphs if self._block_around(e)]
         self.cuts = [
-            (array("q", [e for e in paragraphs if not self._is_code(e)]), PARAGRAPH_WORTH),
+            (array("q", [e for e in paragraphs if not self._block_around(e)]), PARAGRAPH_WORTH),
             (array("q", sorted(sentences)), WORTH),
-            (array("q", self._ends(LINE_END)), WORTH),
+            (array("q", [e for e in self._ends(LINE_END) if text[e - 1] == "\n" or not self._is_laid_out(e)]), WORTH),
             (array("q", self._ends(WORD_END)), WORTH),
         ]
 
@@ -195,10 +199,21 @@ class _Splitter:
         reach = self.tokens.reach(start, self.target)
         if reach is None or reach >= end:
             return end
-        cut = self._best_cut(start, fresh, reach)
+        cut = self._cut_beside_block(start, fresh, reach, end) or self._best_cut(start, fresh, reach)
         if self.tokens.count(cut, end) < SMALL_REMAINDER * self.target and self.tokens.count(start, end) <= self.most:
             return end
         return cut
+
+    def _cut_beside_block(self, start: int, fresh: int, reach: int, end: int) -> int | None:
+        """Where to cut so that the block around `reach` stays whole: behind it, else before it, else None."""
+        block = self._block_around(reach)
+        if block is None:
+            return None
+        block_end = min(block[1], end)
+        if self.tokens.count(start, block_end) <= self.most:
+            return block_end
+        fits = self.tokens.count(block[0], block_end) <= self.most
+        return block[0] if fits and block[0] > fresh else None
 
     def _best_cut(self, start: int, fresh: int, reach: int) -> int:
         for cuts, worth in self.cuts:
@@ -211,7 +226,7 @@ class _Splitter:
 
     def _overlapped(self, start: int, fresh: int) -> int:
         """Where a passage starts that repeats the end of the one before it: at a word, and further on than that one."""
-        if not self.overlap:
+        if not self.overlap or self._block_around(fresh):  # what is before a block might leave no room for all of it
             return fresh
         earliest = max(start + 1, self.tokens.back(fresh, self.overlap))
         word_ends = self.cuts[-1][0]
@@ -224,9 +239,15 @@ class _Splitter:
     def _ends(self, pattern: re.Pattern[str]) -> list[int]:
         return [match.end() for match in pattern.finditer(self.text)]
 
-    def _is_code(self, offset: int) -> bool:
-        block = bisect_right(self.code_starts, offset) - 1
-        return block >= 0 and offset < self.code_ends[block]
+    def _block_around(self, offset: int) -> tuple[int, int] | None:
+        """The preformatted block that the offset lies in, its first character included."""
+        number = bisect_right(self.block_starts, offset) - 1
+        return self.blocks[number] if number >= 0 and offset < self.blocks[number][1] else None
+
+    def _is_laid_out(self, offset: int) -> bool:
+        """Whether it lies in a preformatted block or in a row of a table, where signs are no pauses."""
+        number = bisect_right(self.row_starts, offset) - 1
+        return self._block_around(offset) is not None or (number >= 0 and offset < self.rows[number][1])
 
     def _first_visible(self, start: int, end: int) -> int:
         while start < end and self.text[start].isspace():

@@ -182,6 +182,37 @@ def test_full_stops_in_code_are_no_sentence_ends() -> None:
     assert passages(code, target_tokens=18, max_tokens=18, preformatted=[(0, len(code))])[0].endswith("i. j")
 
 
+def code_in_text(before: int, code: int, after: int) -> tuple[str, list[tuple[int, int]]]:
+    """Words, a block of code with blank lines in it, and words; the block's place."""
+    block = "\n\n".join(words(5, "code") for _ in range(code // 5))
+    text = f"{words(before)}.\n\n{block}\n\n{words(after, 'more')}."
+    start = text.index(block)
+    return text, [(start, start + len(block))]
+
+
+@pytest.mark.parametrize(("before", "code"), [(5, 15), (12, 15), (19, 15), (5, 25), (2, 30), (50, 30)])
+def test_code_that_fits_is_not_cut(before: int, code: int) -> None:
+    text, blocks = code_in_text(before, code, 40)
+    (start, end), *_ = blocks
+    for overlap in (0, 4):
+        spans = split(text, [], None, word_offsets, 20, 30, overlap, blocks)
+        assert any(s.start <= start and end <= s.end for s in spans), [text[s.start : s.end] for s in spans]
+
+
+def test_code_that_does_not_fit_is_cut_at_its_blank_lines() -> None:
+    text, blocks = code_in_text(3, 60, 3)
+    spans = split(text, [], None, word_offsets, 20, 30, 0, blocks)
+    ends = [span.end for span in spans if blocks[0][0] < span.end < blocks[0][1]]
+    assert ends
+    assert all(text[end : end + 2] == "\n\n" for end in ends)
+
+
+def test_rows_of_a_table_are_not_cut_within() -> None:
+    rows = [f"Dr. A. Quince | {n}, St. Mary St. | came, saw. went; all." for n in range(12)]
+    for passage in passages("\n".join(rows), target_tokens=40, max_tokens=60):
+        assert all(line in rows for line in passage.split("\n"))
+
+
 def sections(text: str, *levels: int, pages: list[int] | None = None) -> list[tuple[str, tuple[str, ...]]]:
     """Split a text whose headings are its lines that start with #, of these levels."""
     starts = [match.start() for match in re.finditer(r"^#", text, re.MULTILINE)]
@@ -240,7 +271,7 @@ def test_impossible_lengths_are_refused(target: int, most: int, overlap: int) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["." * 300_000, "a\n\n" * 100_000, "中" * 300_000, " " * 300_000 + "x", "x, " * 100_000]
+    "text", ["." * 300_000, "a\n\n" * 100_000, "中" * 300_000, " " * 300_000 + "x", "x, " * 100_000, "a | b. c\n" * 40_000]
 )
 def test_time_grows_with_length_only(text: str) -> None:
     """Three times the text takes about three times as long, with room for a busy machine; nine would be quadratic."""

@@ -50,10 +50,12 @@ def read(data: bytes, limits: Limits) -> Extracted:
             properties = zipped.core_properties(archive)
             if properties == zipped.Properties():
                 properties = odf_properties(archive)
-            for name in archive.namelist():
-                if name.lower().endswith(".bin") and PART.match(name):
-                    _check_xlsb(zipped.read_part(archive, name, MOST_UNPACKED))
             data = zipped.repacked(archive, PART, MOST_UNPACKED, _checked_xml)
+        # Only now, since all its parts together are known to be within the limit.
+        with zipped.open_archive(data) as archive:
+            for name in archive.namelist():
+                if name.lower().endswith(".bin"):
+                    _check_xlsb(zipped.read_part(archive, name, MOST_UNPACKED))
     else:
         _check_xls(data)
     writer = Writer(limits)

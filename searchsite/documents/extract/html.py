@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Less than this is no article that trafilatura recognised: then nothing of the page is left out but its navigation.
 LEAST_MAIN_TEXT = 250
+# trafilatura takes time in proportion to length and depth. No page that people read is nested deeper than this.
+DEEPEST_MAIN_TEXT = 256
 DEEPEST = 2048  # elements within each other: libxml2 silently drops what is deeper
 
 # Both HTML's names and the ones that trafilatura gives its result (head, list, item, row, cell, quote, lb).
@@ -177,11 +179,24 @@ def _main_text(page: "HtmlElement") -> "HtmlElement | None":
     """The part that trafilatura takes for the page's main text; None when it finds none, or next to nothing."""
     import trafilatura
 
+    if _depth(page) > DEEPEST_MAIN_TEXT:
+        return None
     # "xml" leaves out its rendering as Markdown, which takes time quadratic in the length of a list.
     found = trafilatura.bare_extraction(page, include_comments=False, include_formatting=True, output_format="xml")
     if found is None or isinstance(found, dict) or len(found.raw_text or "") < LEAST_MAIN_TEXT:
         return None
     return found.body
+
+
+def _depth(root: "HtmlElement") -> int:
+    """How many elements stand within each other at most."""
+    from lxml import etree
+
+    depth = deepest = 0
+    for event, _ in etree.iterwalk(root, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        deepest = max(depth, deepest)
+    return deepest
 
 
 def _level(element: "HtmlElement") -> int:

@@ -118,6 +118,7 @@ class Child:
             env=self._environment(),
             start_new_session=True,  # Ctrl-C is for the parent, which ends it by closing its input
         )
+        self.received = bytearray()  # of its output, what was not taken yet
         self.peak = 0  # bytes of memory that it held at most, known when it has ended
 
     def _environment(self) -> dict[str, str]:
@@ -147,20 +148,23 @@ class Child:
         """The next line of the child's output, waited for as long as reading may take."""
         assert self.process.stdout is not None, "it was opened as a pipe"
         deadline = time.monotonic() + self.bounds.seconds
-        line = bytearray()
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
-            while not line.endswith(b"\n"):
+            searched = 0  # up to where there is no line break
+            while (end := self.received.find(b"\n", searched)) < 0:
+                searched = len(self.received)
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     self.kill()
                     raise Died(Problem("too_slow", limit=self.bounds.seconds), "took too long")
                 chunk = os.read(self.process.stdout.fileno(), CHUNK)
                 if not chunk:
                     raise self._death()
-                line += chunk
-                if len(line) > most:
+                self.received += chunk
+                if len(self.received) > most:
                     raise Died(Problem("reader_died"), "answered more than it may")
-        return bytes(line)
+        line = bytes(self.received[:end])
+        del self.received[: end + 1]
+        return line
 
     def _death(self) -> Died:
         self.kill()

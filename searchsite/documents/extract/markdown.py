@@ -10,6 +10,7 @@ from searchsite.documents.extract import html
 from searchsite.documents.extract.extracted import Extracted, Limits, Writer, as_date
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -42,12 +43,16 @@ def read(data: bytes, limits: Limits) -> Extracted:
 
 def write(source: str, writer: Writer) -> None:
     """Write Markdown without front matter, whose line breaks are \\n, block by block."""
+    blocks = _Blocks(writer)
+    for token in _parser().parse(DECLARATION.sub(NO_DECLARATION, without_comments(source))):
+        blocks.take(token)
+
+
+@cache
+def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    blocks = _Blocks(writer)
-    for token in parser.parse(DECLARATION.sub(NO_DECLARATION, without_comments(source))):
-        blocks.take(token)
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def without_comments(source: str) -> str:

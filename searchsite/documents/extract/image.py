@@ -60,7 +60,10 @@ def _read(image: "Image", limits: Limits) -> Extracted:
             image.seek(number)
             _bound(image)
             writer.page()
-        writer.block(ocr.read_page(_upright(image)))
+        picture = _upright(image)
+        if frames == 1 and picture is not image:
+            image.close()  # frees its pixels, of which there may be 400 MB
+        writer.block(ocr.read_page(picture))
     extracted = writer.extracted("image", written=written)
     if not extracted.text:
         raise Problem("no_text")

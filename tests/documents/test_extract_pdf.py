@@ -101,7 +101,7 @@ def test_with_ocr_only_pages_that_are_pictures_are_rendered(pictures: list[tuple
     extracted = read(build("One", "picture", ""))
 
     assert (extracted.text, extracted.unread) == ("One\n\nRead by OCR & <more>", [])
-    assert pictures == [(1500, 2000)]
+    assert pictures == [(1350, 1800)]
     with pytest.raises(Problem) as caught:
         read(build("", ""))
     assert caught.value.code == "no_text"
@@ -111,7 +111,7 @@ def test_with_ocr_only_pages_that_are_pictures_are_rendered(pictures: list[tuple
 def test_the_size_of_a_picture_is_bounded_whatever_the_page_says(pictures: list[tuple[int, int]], box: str) -> None:
     read(build("text", "picture", box=box))
 
-    assert all(0 < side <= 2001 for size in pictures for side in size)
+    assert all(0 < side <= 1801 for size in pictures for side in size)
 
 
 def test_a_text_layer_of_control_characters_is_none(no_ocr: None) -> None:

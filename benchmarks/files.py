@@ -87,7 +87,10 @@ def main() -> int:
             f"| {row.seconds:.2f} |"
         )
     failed = [row.file for row in results if not row.ok]
-    print(f"\n{len(results) - len(failed)} of {len(results)} as expected" + (f"; not: {', '.join(failed)}" if failed else ""))
+    print(
+        f"\n{len(results) - len(failed)} of {len(results)} as expected"
+        + (f"; not: {', '.join(failed)}" if failed else "")
+    )
     return 1 if failed else 0
 
 

@@ -42,8 +42,8 @@ def chosen(folder: Path, documents: int, queries: int) -> tuple[list[Any], list[
 
 def measure(corpus: list[Any], asked: list[Any], grades: Any, target: int, overlap: int) -> tuple[int, int, float]:
     """Passages, their tokens, and nDCG@10 x 100."""
-    from searchsite.documents.split import split
     from searchsite.documents.language import family
+    from searchsite.documents.split import split
     from searchsite.index import backends, space
     from searchsite.index.vectors import encoded_text
 

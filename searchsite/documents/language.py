@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
+    from py3langid.langid import LanguageIdentifier  # type: ignore[import-untyped]
 
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]+")
@@ -13,12 +13,82 @@ OTHER = re.compile(r"[^\W\d_A-Za-z\u00c0-\u024f\u1e00-\u1eff\u3400-\u4dbf\u4e00-
 LOOKED_AT = 2000  # characters of a text
 
 # ISO 639-1 codes. Rare languages are left out: a short English text with names in it soon looks like one of them.
-WRITTEN_IN_LATIN = (
-    "af ca cs cy da de en eo es et eu fi fr ga gl hr hu id is it la lt lv ms mt nl no pl pt ro sk sl sq sv sw tl tr vi"
-).split()
-WRITTEN_OTHERWISE = (
-    "am ar be bg bn el fa gu he hi hy ja ka kk km kn ko ky lo mk ml mn mr ne pa ru si sr ta te th ug uk ur"
-).split()
+WRITTEN_IN_LATIN = [
+    "af",
+    "ca",
+    "cs",
+    "cy",
+    "da",
+    "de",
+    "en",
+    "eo",
+    "es",
+    "et",
+    "eu",
+    "fi",
+    "fr",
+    "ga",
+    "gl",
+    "hr",
+    "hu",
+    "id",
+    "is",
+    "it",
+    "la",
+    "lt",
+    "lv",
+    "ms",
+    "mt",
+    "nl",
+    "no",
+    "pl",
+    "pt",
+    "ro",
+    "sk",
+    "sl",
+    "sq",
+    "sv",
+    "sw",
+    "tl",
+    "tr",
+    "vi",
+]
+WRITTEN_OTHERWISE = [
+    "am",
+    "ar",
+    "be",
+    "bg",
+    "bn",
+    "el",
+    "fa",
+    "gu",
+    "he",
+    "hi",
+    "hy",
+    "ja",
+    "ka",
+    "kk",
+    "km",
+    "kn",
+    "ko",
+    "ky",
+    "lo",
+    "mk",
+    "ml",
+    "mn",
+    "mr",
+    "ne",
+    "pa",
+    "ru",
+    "si",
+    "sr",
+    "ta",
+    "te",
+    "th",
+    "ug",
+    "uk",
+    "ur",
+]
 LEAST_WORDS = 6  # fewer say little about a language; what surrounds them says more
 SURE = {"en": 0.9, "other": 0.5}  # probability; most other scripts have one or two languages only
 

@@ -10,8 +10,8 @@ import atexit
 import json
 import logging
 import os
+import re
 import selectors
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +19,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +35,8 @@ ANSWER_BYTES_A_CHARACTER = 4
 ANSWER_BYTES_BESIDE = 64 * 2**20
 # Killed without a word of its own, and having held this part of its memory: memory is what it died of.
 NEAR_THE_LIMIT = 0.6
+LOOK_SECONDS = 0.1  # how often its memory is looked at: a process that has ended tells no more
+HELD_AT_MOST = re.compile(rb"^VmHWM:\s*(\d+) kB", re.MULTILINE)
 OUT_OF_MEMORY = (b"memory allocation", b"bad_alloc", b"MemoryError", b"Out of memory")
 END_OF_LOG = 2000  # bytes
 
@@ -119,7 +122,7 @@ class Child:
             start_new_session=True,  # Ctrl-C is for the parent, which ends it by closing its input
         )
         self.received = bytearray()  # of its output, what was not taken yet
-        self.peak = 0  # bytes of memory that it held at most, known when it has ended
+        self.peak = 0  # bytes of memory that it was seen to hold at most
 
     def _environment(self) -> dict[str, str]:
         """What libraries need to run, and none of the site's secrets."""
@@ -153,9 +156,10 @@ class Child:
             searched = 0  # up to where there is no line break
             while (end := self.received.find(b"\n", searched)) < 0:
                 searched = len(self.received)
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    self.kill()
-                    raise Died(Problem("too_slow", limit=self.bounds.seconds), "took too long")
+                while not selector.select(LOOK_SECONDS):
+                    self.look_at_memory()
+                    if time.monotonic() > deadline:
+                        raise Died(Problem("too_slow", limit=self.bounds.seconds), "took too long")
                 chunk = os.read(self.process.stdout.fileno(), CHUNK)
                 if not chunk:
                     raise self._death()
@@ -167,7 +171,10 @@ class Child:
         return line
 
     def _death(self) -> Died:
-        self.kill()
+        try:
+            self.process.wait(timeout=1)
+        except subprocess.TimeoutExpired:  # it closed its pipes, and lives
+            self.process.kill()
         self.log.seek(0, os.SEEK_END)
         self.log.seek(max(0, self.log.tell() - END_OF_LOG))
         said = self.log.read()
@@ -178,17 +185,19 @@ class Child:
     def problem(self, memory: bool) -> Problem:
         return Problem("too_much_memory", limit=self.bounds.memory_mb) if memory else Problem("reader_died")
 
-    def kill(self) -> None:
-        """End the process now, and note what memory it held."""
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGKILL)
-            _pid, status, usage = os.wait4(self.process.pid, 0)
-            self.process.returncode = os.waitstatus_to_exitcode(status)
-            self.peak = usage.ru_maxrss * 1024
+    def look_at_memory(self) -> None:
+        """Note the most memory that the process has held until now."""
+        try:
+            found = HELD_AT_MOST.search(Path(f"/proc/{self.process.pid}/status").read_bytes())
+        except OSError:
+            return
+        self.peak = max(self.peak, int(found[1]) * 1024 if found else 0)
 
     def end(self) -> None:
         """End the process and give back all that belongs to it."""
-        self.kill()
+        self.look_at_memory()
+        self.process.kill()
+        self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.log):
             try:
                 if pipe is not None:

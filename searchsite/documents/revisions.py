@@ -9,7 +9,7 @@ from pathlib import PurePath
 from django.conf import settings
 
 from searchsite.documents import reading
-from searchsite.documents.extract.extracted import Extracted, Heading, Limits
+from searchsite.documents.extract.extracted import Extracted, Heading, Limits, tell_nobody
 from searchsite.documents.extract.ocr import available as ocr_available
 from searchsite.documents.jobs import Progress
 from searchsite.documents.language import detect
@@ -68,12 +68,13 @@ def _extracted(document: Document, progress: Progress) -> tuple[Extracted, str]:
     if twin and _ending(twin.document) == _ending(document) and not can_read_more(twin):
         shared = _as_extracted(twin)
         # Its title may have been taken from the name of the file.
-        titled_by_name = twin.title == PurePath(twin.document.name).stem
-        if titled_by_name:
+        if twin.title == PurePath(twin.document.name).stem:
             shared = replace(shared, title=PurePath(document.name).stem)
+        elif twin.title == twin.document.name:
+            shared = replace(shared, title=document.name)
         return shared, "" if document.title else twin.encoded_title or twin.title
-    limits = _limits(lambda done, total: progress("reading", done, total))
-    return reading.read(_content(document), document.name or "text.md", limits), ""
+    within = limits(lambda done, total: progress("reading", done, total))
+    return reading.read(_content(document), document.name or "text.md", within), ""
 
 
 def _ending(document: Document) -> str:
@@ -110,7 +111,8 @@ def _content(document: Document) -> bytes:
         return original.read()  # type: ignore[no-any-return]
 
 
-def _limits(tell: Callable[[int, int], None]) -> Limits:
+def limits(tell: Callable[[int, int], None] = tell_nobody) -> Limits:
+    """The most that a file may hold, by the settings."""
     return Limits(
         max_bytes=settings.SEARCHSITE_MAX_FILE_MB * 1024 * 1024,
         max_pages=settings.SEARCHSITE_MAX_PAGES,

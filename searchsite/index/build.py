@@ -16,8 +16,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from searchsite.documents.jobs import Progress
 from searchsite.documents import revisions
+from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision, State
 from searchsite.index import backends, ingest, space
 from searchsite.index.models import ActiveBuild, Build, Vector

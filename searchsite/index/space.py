@@ -38,6 +38,7 @@ OTHER_LANGUAGE = 0.08
 FAMILIES = ("en", "zh", "other")  # of languages, as documents/language.py tells them apart
 KNOWS_BOTH = 0.8  # share of the parallel passages that must be nearest to their own translation
 
+
 @dataclass(frozen=True)
 class Space:
     """Offsets (languages, dim) of passages and questions, in the order of FAMILIES; zero for an encoder that does

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from searchsite.documents.access import visible_collections
-from searchsite.documents.models import Document, Passage
 from searchsite.documents.language import family
+from searchsite.documents.models import Document, Passage
 from searchsite.index import backends, follow, space
 
 PER_PAGE = 10

@@ -271,7 +271,8 @@ def test_impossible_lengths_are_refused(target: int, most: int, overlap: int) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["." * 300_000, "a\n\n" * 100_000, "中" * 300_000, " " * 300_000 + "x", "x, " * 100_000, "a | b. c\n" * 40_000]
+    "text",
+    ["." * 300_000, "a\n\n" * 100_000, "中" * 300_000, " " * 300_000 + "x", "x, " * 100_000, "a | b. c\n" * 40_000],
 )
 def test_time_grows_with_length_only(text: str) -> None:
     """Three times the text takes about three times as long, with room for a busy machine; nine would be quadratic."""

@@ -15,7 +15,9 @@ from searchsite.search.retrieve import search
 
 pytestmark = pytest.mark.django_db
 
-LONG_LINE = b"Water the beans in the evening, the pears in the morning, and the quinces whenever the soil is dry to the touch."
+LONG_LINE = (
+    b"Water the beans in the evening, the pears in the morning, and the quinces whenever the soil is dry to the touch."
+)
 
 
 @pytest.fixture

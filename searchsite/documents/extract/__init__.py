@@ -33,6 +33,8 @@ READERS = {
     "eml": "mail.read_eml",
     "msg": "mail.read_msg",
 }
+# Kinds whose first line says little about them: tables and programs.
+NAMED_BY_FILE = frozenset(["code", "csv", "jsonl", "sheet"])
 LONGEST_NAME = 200  # characters
 LONGEST_TITLE = 200
 # A first line that is longer is the text's first sentence rather than its title.
@@ -81,15 +83,14 @@ def safe_name(name: str) -> str:
 
 def _title(extracted: Extracted, name: str) -> str:
     """What the file calls itself, else its first heading, else its first line if it is short, else its name."""
+    name = safe_name(name)
+    stem, dot, extension = name.rpartition(".")
     first_line = extracted.text.lstrip().partition("\n")[0].strip()
-    heading = extracted.headings[0].title if extracted.headings else ""
-    stem, dot, extension = safe_name(name).rpartition(".")
-    # The first line of other text (a table, a program, a message) says little about it.
-    is_prose = not dot or f".{extension}".lower() in KIND_OF_EXTENSION
-    candidates = [
-        "" if NO_TITLE.match(extracted.title) else extracted.title,
-        heading,
-        first_line if is_prose and len(first_line) <= LONGEST_TITLE_LINE else "",
-        stem or extension,
-    ]
+    candidates = ["" if NO_TITLE.match(extracted.title) else extracted.title]
+    if extracted.kind not in NAMED_BY_FILE:
+        candidates += [heading.title for heading in extracted.headings[:1]]
+        # The first line of a text in a file of no known ending (a message, a dump) says little about it, too.
+        if len(first_line) <= LONGEST_TITLE_LINE and (not dot or f".{extension}".lower() in KIND_OF_EXTENSION):
+            candidates.append(first_line)
+    candidates.append(name if extracted.kind == "code" else stem or extension)
     return next(filter(None, candidates))[:LONGEST_TITLE]

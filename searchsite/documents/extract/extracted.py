@@ -21,6 +21,7 @@ LONGEST_DATE = 100  # characters
 YEAR_FIRST = re.compile(
     r"\s*(\d{4})(?:\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?!\d)|(\d\d)(\d\d)(?!\d))", re.ASCII
 )
+MOST_HEADINGS = 100_000  # of a document, and blocks of code; what comes after them is text
 ZERO_WIDTH_SPACE = "\u200b"  # means a word boundary in Thai or Khmer text, so it is taken from headings only
 
 
@@ -115,7 +116,7 @@ class Writer:
         """Write a heading as a line of its own; one without text is left out."""
         title = one_line(title)
         start = self._append(title)
-        if title:
+        if title and len(self.headings) < MOST_HEADINGS:
             self.headings.append(Heading(start, level, title))
 
     def block(self, text: str, *, run: str | None = None) -> None:
@@ -125,7 +126,7 @@ class Writer:
     def preformatted(self, text: str) -> None:
         """Write a block of code, indentation and line breaks kept."""
         start = self._append(text)
-        if start < self._length:
+        if start < self._length and len(self._preformatted) < MOST_HEADINGS:
             self._preformatted.append((start, self._length))
 
     def page(self) -> None:

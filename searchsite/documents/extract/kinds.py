@@ -68,9 +68,7 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # How Office wraps a file with a password: its name in the directory of the OLE container.
 ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
-PICTURE = re.compile(
-    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|BM.{4}\0{4}|RIFF.{4}WEBP", re.DOTALL
-)
+PICTURE = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|BM.{4}\0{4}|RIFF.{4}WEBP", re.DOTALL)
 PART_OF_KIND = {  # what a zip holds -> what it is
     re.compile(r"word/document\d*\.xml\Z"): "docx",
     re.compile(r"ppt/presentation\.xml\Z"): "pptx",
@@ -140,7 +138,7 @@ def _zip_kind(data: bytes, named: str | None) -> str | None:
 
 
 def _ole_kind(data: bytes) -> str | None:
-    import olefile
+    import olefile  # type: ignore[import-untyped]
 
     if ENCRYPTED_PACKAGE in data:
         raise Problem("password")

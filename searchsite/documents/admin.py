@@ -85,7 +85,8 @@ class DocumentAdmin(DeletingWhole):
     list_select_related = ("collection", "live_revision")
     search_fields = ("title", "name", "source", "live_revision__title")
     readonly_fields = (
-        "name", "source", "state_shown", "reason_shown", "found_in_it", "same_content", "created", "updated", "added_by",
+        "name", "source", "state_shown", "reason_shown", "found_in_it", "same_content",
+        "created", "updated", "added_by",
     )  # fmt: skip
     actions = ("try_again",)
     list_per_page = 50

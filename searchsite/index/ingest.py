@@ -122,6 +122,7 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
     fingerprint = backends.fingerprint()
     passages = revision.passages.exclude(vectors__fingerprint=fingerprint).order_by("ordinal")
     missing = list(passages.values_list("pk", flat=True))
+    title = revision.encoded_title or revision.title
     total = revision.passages.count()
     for first in range(0, len(missing), BATCH):
         progress("encoding", total - len(missing) + first, total)

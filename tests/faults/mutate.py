@@ -2,8 +2,8 @@
 
     python -m tests.faults.mutate [COUNT] [FOLDER] [--seed N]
 
-Takes a small file of each kind (and, with FOLDER, the files in it up to 300 kB), flips bytes in it, cuts it, or joins it to
-another, and reads it as the site does. Prints what became of them by kind, and the faults: children that died, and
+Takes a small file of each kind (and, with FOLDER, the files in it up to 300 kB), flips bytes in it, cuts it, or joins it
+to another, and reads it as the site does. Prints what became of them by kind, and the faults: children that died, and
 exceptions that no reader expected. Ends with status 1 when a file took a child down.
 """
 
@@ -29,12 +29,18 @@ def seeds() -> dict[str, bytes]:
     from tests.documents import files_office as office
     from tests.documents.hostile import png
 
-    html = "<html><head><title>Pears</title></head><body><h1>Pears</h1><p>A pear &amp; a quince.</p><ul><li>one</ul></body></html>"
-    notebook = '{"cells": [{"cell_type": "markdown", "source": ["# Pears"]}, {"cell_type": "code", "source": "x = 1", "outputs": []}], "nbformat": 4}'
+    html = (
+        "<html><head><title>Pears</title></head><body><h1>Pears</h1><p>A pear &amp; a quince.</p>"
+        "<ul><li>one</ul></body></html>"
+    )
+    notebook = (
+        '{"cells": [{"cell_type": "markdown", "source": ["# Pears"]}, '
+        '{"cell_type": "code", "source": "x = 1", "outputs": []}], "nbformat": 4}'
+    )
     return {
         "a.txt": "一个梨。Ein Apfel, привет.".encode("gb18030"),
         "a.md": b"---\ntitle: Pears\n---\n# Pears\n\n* one\n* `two` <!-- no -->\n\n| a | b |\n| - | - |\n| 1 | 2 |\n",
-        "a.rst": b"Pears\n=====\n\n* one\n* two\n\n.. note:: Take :ref:`care <x>`.\n\n+---+---+\n| a | b |\n+---+---+\n",
+        "a.rst": b"Pears\n=====\n\n* one\n* two\n\n.. note:: Take :ref:`care <x>`.\n\n+---+---+\n| a | b |\n+---+---+",
         "a.html": html.encode(),
         "a.pdf": files.pdf("A pear", "A quince", title="Pears"),
         "a.docx": files.docx(files.paragraph("A pear"), title="Pears"),

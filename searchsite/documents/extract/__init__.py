@@ -11,8 +11,8 @@ from searchsite.documents.problems import Problem, megabytes
 
 __all__ = ["READERS", "Extracted", "Heading", "Limits", "extract", "safe_name"]
 
-# Kind -> the function of this package that reads it: (data, limits) -> Extracted, or a Problem raised. Imported, with its
-# library, when the first file of its kind comes.
+# Kind -> the function of this package that reads it: (data, limits) -> Extracted, or a Problem raised. Imported, with
+# its library, when the first file of its kind comes.
 READERS = {
     "text": "text.read",
     "code": "text.read_code",

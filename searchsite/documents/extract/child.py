@@ -63,7 +63,7 @@ def _answer(request: dict[str, Any], requests: IO[bytes], answers: IO[bytes], se
         return {"problem": problem.as_json()}
     except MemoryError:
         return {"fault": "memory"}
-    except BaseException:  # Rust's panics are no Exception
+    except BaseException:  # noqa: BLE001 - a panic of Rust is no Exception; it is told, and this process ends
         return {"fault": traceback.format_exc()}
     extracted["written"] = extracted["written"] and extracted["written"].isoformat()
     return {"extracted": extracted}

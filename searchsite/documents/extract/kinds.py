@@ -56,10 +56,10 @@ KIND_OF_EXTENSION = {
     ".log": "text",
 }
 CODE = (
-    "asm awk bash bat bib c cc cfg clj cmake conf cpp cs css cu cxx dart diff env erl ex exs f90 fs fsx gd glsl go gradle "
-    "graphql groovy h hh hpp hs hxx ini java jl js json json5 jsx kt kts less lisp lua m4 mjs ml mk mm nim nix patch php pl "
-    "plist pm properties proto ps1 py pyi pyx r rb rs sas sass scala scm scss sh sol sql svelte swift tcl tex tf toml "
-    "ts tsx v vb vhd vue xml xsd xsl yaml yml zig zsh"
+    "asm awk bash bat bib c cc cfg clj cmake conf cpp cs css cu cxx dart diff env erl ex exs f90 fs fsx gd glsl go "
+    "gradle graphql groovy h hh hpp hs hxx ini java jl js json json5 jsx kt kts less lisp lua m4 mjs ml mk mm nim "
+    "nix patch php pl plist pm properties proto ps1 py pyi pyx r rb rs sas sass scala scm scss sh sol sql svelte "
+    "swift tcl tex tf toml ts tsx v vb vhd vue xml xsd xsl yaml yml zig zsh"
 )
 KIND_OF_EXTENSION |= {f".{extension}": "code" for extension in CODE.split()}
 # Kinds that are text, so that a file may be one of them by its name alone.

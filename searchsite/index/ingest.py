@@ -127,10 +127,7 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
     for first in range(0, len(missing), BATCH):
         progress("encoding", total - len(missing) + first, total)
         batch = Passage.objects.in_bulk(missing[first : first + BATCH])
-        texts = {
-            pk: encoded_text(revision.encoded_title or revision.title, p.heading_path, p.text)
-            for pk, p in batch.items()
-        }
+        texts = {pk: encoded_text(title, passage.heading_path, passage.text) for pk, passage in batch.items()}
         hashes = {pk: text_hash(text) for pk, text in texts.items()}
         known = dict(
             Vector.objects.filter(fingerprint=fingerprint, text_hash__in=set(hashes.values()))

@@ -2,9 +2,9 @@
 
     python -m tests.faults.mutate [COUNT] [FOLDER] [--seed N]
 
-Takes a small file of each kind (and, with FOLDER, the files in it up to 300 kB), flips bytes in it, cuts it, or joins it
-to another, and reads it as the site does. Prints what became of them by kind, and the faults: children that died, and
-exceptions that no reader expected. Ends with status 1 when a file took a child down.
+Takes a small file of each kind (and, with FOLDER, the files in it up to 300 kB), flips bytes in it, cuts it, or joins
+it to another, and reads it as the site does. Prints what became of them by kind, and the faults: children that died,
+and exceptions that no reader expected. Ends with status 1 when there was a fault.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # A page is best read at this many pixels on its longer side. Lines are looked for in a smaller copy of it, as that
 # takes most of the memory, and recognised one at a time, as a batch is as wide as its widest (docs/operations.md).
 LONGEST_SIDE = 1800
-DETECTION_SIDE = 960
+DETECTION_SIDE = 1120
 PADDING = 32  # pixels, on both sides together
 LONGEST_RATIO = 3  # of height to width; taller pictures, such as screenshots of web pages, are read in parts
 MOST_PARTS = 20

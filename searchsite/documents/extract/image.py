@@ -38,7 +38,7 @@ def read(data: bytes, limits: Limits) -> Extracted:
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 return _read(image, limits)
-        except Problem:
+        except (Problem, MemoryError):
             raise
         except Image.DecompressionBombError as error:
             least = OTHER_MODE // 2 * 2 * (Image.MAX_IMAGE_PIXELS or 0)

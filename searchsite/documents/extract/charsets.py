@@ -37,7 +37,6 @@ ALPHABETS = {
     "greek": "αοιετσνηυρπκμλωςγδάίέόύήώχθφβξζψϊϋΐΰ",
     "hebrew": "יוהלאמרבתשנדקעפחכטגצזסםןךףץ",
     "arabic": "اليمنرتبوعهدسفحكقةجأشصطخىذضزغثئءؤظإآًٌٍَُِّْ،؟؛",
-    "thai": "านรอกเงมยลวดทสต่้ัิีะปบคหแจพชขใไโผซถธณฟศษุู็์ำๆึื",
     "english": "",
 }
 COMMON = {
@@ -106,8 +105,9 @@ CANDIDATES = {
     "cp1254": ["turkish"],
     "cp1255": ["hebrew"],
     "cp1256": ["arabic"],
-    "cp874": ["thai"],
 }
+# Sets of characters of two bytes: text in a set of one byte hardly ever reads like a language in these.
+MULTIBYTE = frozenset(["gb18030", "big5hkscs", "cp932", "euc_jp", "cp949"])
 UTF_16 = ["utf_16_le", "utf_16_be"]
 UTF_32 = ["utf_32_le", "utf_32_be"]
 

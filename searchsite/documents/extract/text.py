@@ -27,6 +27,7 @@ DECLARED = re.compile(
     re.IGNORECASE,
 )
 DECLARED_WITHIN = 4096  # bytes
+WESTERN = "cp1252"
 # What is declared under the name of a smaller set is, as in browsers, read in the larger one.
 LARGER = {
     "gb2312": "gb18030",
@@ -34,8 +35,7 @@ LARGER = {
     "big5": "big5hkscs",
     "shift_jis": "cp932",
     "euc_kr": "cp949",
-    "iso8859-1": "cp1252",
-    "ascii": "cp1252",
+    "iso8859-1": WESTERN,
     "iso8859-9": "cp1254",
     "koi8-r": "koi8_u",
 }
@@ -92,21 +92,33 @@ def decode(data: bytes, declared: str = "") -> str | None:
         # ASCII with control characters: NULs are what English in UTF-16 is full of, others Russian in it.
         if not text.isascii() or (_if_text(text) is not None and text.count("\0") <= MOST_UNREADABLE * len(text)):
             return _if_text(text)
-    for name in (declared, _declared_within(data)):
-        if name and (known := decode_as(data, name)) is not None and _if_text(known) is not None:
-            return known
     guessed = charsets.guess(data)
+    for name in (declared, _declared_within(data)):
+        # Programs claim Latin-1, into which any bytes fit, for want of knowing better.
+        if guessed in charsets.MULTIBYTE and _codec(name) == WESTERN:
+            continue
+        if (known := decode_as(data, name)) is not None and _if_text(known) is not None:
+            return known
     return _if_text(data.decode(guessed, "replace")) if guessed else None
 
 
 def decode_as(data: bytes, name: str) -> str | None:
     """The text in a character set of this name; None where there is no such set, or a byte does not fit it."""
-    name = KNOWN_AS.get(name.lower(), name)
+    codec = _codec(name)
     try:
-        codec = codecs.lookup(name).name
-        return None if codec in NOT_FOR_TEXT else data.decode(LARGER.get(codec, codec))
-    except (LookupError, ValueError):
+        return data.decode(codec) if codec else None
+    except ValueError:
         return None
+
+
+def _codec(name: str) -> str:
+    """Python's codec for a character set as pages and mail name it; "" where there is none."""
+    try:
+        codec = codecs.lookup(KNOWN_AS.get(name.lower(), name)).name
+    except (LookupError, ValueError):
+        return ""
+    is_for_text = codecs.lookup(codec)._is_text_encoding and codec not in NOT_FOR_TEXT
+    return LARGER.get(codec, codec) if is_for_text else ""
 
 
 def _declared_within(data: bytes) -> str:

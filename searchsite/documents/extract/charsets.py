@@ -124,9 +124,11 @@ def guess(data: bytes) -> str | None:
         # Not final: a character that the end of a piece cuts in two is no fault of the candidate.
         text = "\n".join(decoder("replace").decode(piece) for piece in pieces)
         scores += [(_score(text, language), encoding) for language in languages]
-    for encoding in UTF_16:
+    for encoding in UTF_16 if len(data) % 2 == 0 or len(data) > SAMPLE else ():
         text = codecs.getincrementaldecoder(encoding)("replace").decode(data[:SAMPLE])
-        scores += [(_score(text, language, ascii_weight=0.5), encoding) for language in [*ALPHABETS, *COMMON]]
+        best = max(_score(text, language, ascii_weight=0.5) for language in [*ALPHABETS, *COMMON])
+        # Any two bytes are a character in UTF-16, so these have to be usual ones.
+        scores += [(best, encoding)] if best > 0 else []
     score, encoding = max(scores, key=lambda scored: scored[0])
     return encoding if score >= LEAST_SCORE else None
 

@@ -16,7 +16,7 @@ SETTINGS = {
     "_disable_config": True,
     "file_insertion_enabled": False,
     "raw_enabled": False,
-    "report_level": 3,  # errors stay in the document, with the text that they are about
+    "report_level": 5,
     "halt_level": 5,
     "warning_stream": False,
     "traceback": True,  # exceptions come out, rather than SystemExit
@@ -26,6 +26,7 @@ SETTINGS = {
     "syntax_highlight": "none",
     "line_length_limit": 100_000,
 }
+ERROR = 3  # docutils' level
 DIRECTIVE = re.compile(r"^[ \t]*\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?([\w:+.-]+?)[ \t]?::(?:\s|\Z)", re.MULTILINE)
 ROLE = re.compile(r":([a-zA-Z][\w:+.-]*?):`|`:([a-zA-Z][\w:+.-]*?):(?!`)")
 ROLE_TARGET = re.compile(r"(.*\S)\s*<[^<>]*>\Z", re.DOTALL)
@@ -188,7 +189,8 @@ class _Blocks:
         if isinstance(node, nodes.Invisible | nodes.raw | nodes.target):
             return
         if isinstance(node, nodes.system_message):
-            for text in node.findall(nodes.literal_block):
+            # An error, such as a broken table, holds what it is about; a warning what was left out on purpose.
+            for text in node.findall(nodes.literal_block) if node["level"] >= ERROR else ():
                 self.writer.preformatted(text.astext())
         elif isinstance(node, nodes.section) and "system-messages" not in node["classes"]:
             self.children(node, level if self._is_top(node) else level + 1)

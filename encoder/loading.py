@@ -1,12 +1,13 @@
 """A checkpoint folder to a torch model, whole or not at all. Imports torch and transformers."""
 
 import inspect
+import math
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, logging
 
@@ -24,9 +25,12 @@ _DAMAGED = (OSError, ValueError, RuntimeError, EOFError, LookupError, Safetensor
 # Keys of config.json that would have transformers fetch or run something else than the weights in the folder.
 _NOT_OBEYED = ("auto_map", "attn_implementation", "quantization_config", "fusion_config")
 
+_LARGE_EMBEDDING = 10_000_000  # weights
+
 
 def checkpoint(description: Description) -> PreTrainedModel:
-    """Return the encoder of a checkpoint in float32 on the CPU, in evaluation mode.
+    """Return the encoder of a checkpoint on the CPU, in evaluation mode. It computes in float32; large embeddings
+    stay as they are stored (see `compute_in`).
 
     Heads for other tasks are left out. Nothing is fetched and no code of the folder is run. Raises EncoderError
     when a weight is missing or of another shape, since transformers would make it up at random.
@@ -41,7 +45,7 @@ def checkpoint(description: Description) -> PreTrainedModel:
         model, info = AutoModel.from_pretrained(
             folder,
             config=config,
-            dtype=torch.float32,
+            dtype=_stored_dtype(folder),
             local_files_only=True,
             trust_remote_code=False,
             weights_only=True,
@@ -69,7 +73,40 @@ def checkpoint(description: Description) -> PreTrainedModel:
             f"{config.vocab_size:,}: they do not belong together. Copy the checkpoint again."
         )
     nn.Module.eval(model)
+    compute_in(model, torch.float32)
     return model
+
+
+def _stored_dtype(folder: Path) -> torch.dtype:
+    """The type of the largest weight in model.safetensors where that has 16 bits; else float32."""
+    try:
+        with safe_open(folder / "model.safetensors", "pt") as weights:
+            slices = [weights.get_slice(key) for key in weights.keys()]  # noqa: SIM118 - it is no dict
+            stored = max(slices, key=lambda one: math.prod(one.get_shape())).get_dtype()
+    except _DAMAGED:  # not there, or what loading it will say better
+        return torch.float32
+    return {"F16": torch.float16, "BF16": torch.bfloat16}.get(stored, torch.float32)
+
+
+def compute_in(model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Have a model compute in float32 or bfloat16, without another copy of large embeddings.
+
+    A vocabulary of 250,000 takes 384 MB in float32, of which a text looks up some hundred rows. So such an embedding
+    stays as it is stored (in the file's own pages, which processes share), and what is looked up is converted.
+    """
+    large = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.weight.numel() >= _LARGE_EMBEDDING]
+    others = [module for module in model.modules() if module not in large]
+    for module in others:
+        for values in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            if values.is_floating_point():
+                values.data = values.data.to(dtype)
+
+    def as_the_rest(_module: nn.Module, _inputs: Any, rows: torch.Tensor) -> torch.Tensor:
+        return rows.to(dtype)
+
+    for module in large:
+        module._forward_hooks.clear()  # of the type before
+        module.register_forward_hook(as_the_rest)
 
 
 def _config(folder: Path) -> PretrainedConfig:

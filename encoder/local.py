@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from encoder import pooling
 from encoder.batching import Window, batches, windows
 from encoder.description import Description, EncoderError
-from encoder.loading import checkpoint
+from encoder.loading import checkpoint, compute_in
 from encoder.tokenizing import clean, token_offsets, tokenizer
 
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -127,10 +127,10 @@ def load(description: Description, dtype: Dtype = "auto", threads: int | None = 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     encoder = _in_float32(description, device)
     if dtype == "bfloat16":
-        nn.Module.to(encoder.model, torch.bfloat16)
+        compute_in(encoder.model, torch.bfloat16)
     elif dtype == "auto" and _computes_in_bfloat16(device):
         exact = encoder.encode_passages(_CHECKED)
-        nn.Module.to(encoder.model, torch.bfloat16)
+        compute_in(encoder.model, torch.bfloat16)
         cosines = (encoder.encode_passages(_CHECKED) * exact).sum(axis=1)
         if not cosines.min() >= _LEAST_COSINE:  # "not >=", so that NaN fails too
             return _in_float32(description, device)

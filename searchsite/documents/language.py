@@ -1,6 +1,7 @@
 """Which language a text is in: by its script first, and among languages of one script by py3langid."""
 
 import re
+from copy import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,13 @@ def detect(text: str, default: str = "en") -> str:
 
 @lru_cache(maxsize=2)
 def _identifier(script: str) -> "LanguageIdentifier":
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = copy(_model())  # its large tables are shared
     identifier.set_languages(WRITTEN_IN_LATIN if script == "en" else WRITTEN_OTHERWISE)
     return identifier
+
+
+@lru_cache(maxsize=1)
+def _model() -> "LanguageIdentifier":
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

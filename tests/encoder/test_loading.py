@@ -9,19 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from transformers import (
     BertForSequenceClassification,
     BertModel,
     DistilBertConfig,
     DistilBertModel,
+    PreTrainedModel,
     SqueezeBertConfig,
     SqueezeBertModel,
     XLMRobertaConfig,
     XLMRobertaModel,
 )
 
-from encoder import EncoderError
+from encoder import EncoderError, loading, local
+from encoder.checkpoints import resolve
 from tests.encoder.checkpoints import MAX_TOKENS, VOCABULARY, bert_config, write_bert, write_old_bert, write_vocabulary
 
 TEXTS = ["the cat sat on the mat", "猫 dog", "big red house"]
@@ -226,3 +229,44 @@ def test_a_model_without_a_pooler_has_no_tanh(tmp_path: Path, open_checkpoint) -
     distilbert().save_pretrained(write_vocabulary(tmp_path / "relative"))
     with pytest.raises(EncoderError, match=r"DistilBertModel\) has no pooler"):
         open_checkpoint("relative", "tanh")
+
+
+def modernbert() -> PreTrainedModel:
+    return transformers.ModernBertModel(
+        transformers.ModernBertConfig(
+            vocab_size=len(VOCABULARY), hidden_size=32, intermediate_size=64,
+            num_hidden_layers=2, num_attention_heads=2,
+            pad_token_id=0, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3,
+        )
+    )  # fmt: skip
+
+
+def mpnet() -> PreTrainedModel:
+    return transformers.MPNetModel(
+        transformers.MPNetConfig(
+            vocab_size=len(VOCABULARY), hidden_size=32, intermediate_size=64,
+            num_hidden_layers=2, num_attention_heads=2,
+            pad_token_id=0,
+        )
+    )  # fmt: skip
+
+
+def bert() -> PreTrainedModel:
+    return transformers.BertModel(bert_config())
+
+
+@pytest.mark.parametrize("make", [bert, roberta, distilbert, modernbert, mpnet])
+@pytest.mark.parametrize("stored", [torch.float16, torch.float32])
+def test_a_large_embedding_stays_as_stored_and_the_vectors_are_the_same(
+    make, stored: torch.dtype, tmp_path: Path, monkeypatch
+) -> None:
+    torch.manual_seed(5)
+    make().to(stored).save_pretrained(write_vocabulary(tmp_path / "relative"))
+    description = resolve("relative", tmp_path)
+    expected = local.load(description, dtype="float32").encode_passages(TEXTS)
+    monkeypatch.setattr(loading, "_LARGE_EMBEDDING", 1000)
+    for dtype, least in (("float32", 0.99999), ("bfloat16", 0.99)):
+        encoder = local.load(description, dtype=dtype)
+        found = {values.dtype for values in encoder.model.parameters()}
+        assert found == {stored, getattr(torch, dtype)}
+        assert (encoder.encode_passages(TEXTS) * expected).sum(axis=1).min() >= least

@@ -6,12 +6,13 @@ import random
 import subprocess
 import sys
 import time
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from searchsite.documents.extract import Extracted, Limits, docx, extract, safe_name
+from searchsite.documents.extract import Extracted, Limits, extract, safe_name
 from searchsite.documents.extract.text import decode
 from searchsite.documents.problems import MESSAGES, Problem
 from tests.documents import files
@@ -142,7 +143,7 @@ def test_limits_name_themselves() -> None:
 def test_importing_the_package_loads_no_library() -> None:
     code = (
         "import sys, searchsite.documents.extract, searchsite.documents.split\n"
-        "print([m for m in ('pypdfium2', 'kreuzberg', 'trafilatura', 'lxml', 'markdown_it', 'charset_normalizer')"
+        "print([m for m in ('pypdfium2', 'trafilatura', 'lxml', 'markdown_it', 'charset_normalizer')"
         " if m in sys.modules])"
     )
 
@@ -342,8 +343,46 @@ def test_a_thematic_break_is_no_front_matter() -> None:
     assert read("---\nintroduction\n\n---\n\nbody", "a.md").text == "introduction\n\nbody"
 
 
+def test_markdown_of_a_title_alone_is_found_by_it() -> None:
+    extracted = read("---\ntitle: Storage\n---\n\n<!-- nothing yet -->\n", "_index.md")
+    assert (extracted.text, extracted.title) == ("Storage", "Storage")
+
+
+def test_quotes_in_quotes_lose_nothing() -> None:
+    assert read(">" * 60 + " deep", "a.md").text == "deep"
+
+
 def test_a_line_break_in_markdown_is_kept() -> None:
     assert read("第一行\n第二行", "a.md").text == "第一行\n第二行"
+
+
+@pytest.mark.parametrize(
+    ("front_matter", "author"),
+    [
+        ("author: Ann Bee\ndate: 2024-03-05", "Ann Bee"),
+        ("authors: [Ann, 'Bob']\ndate: '2024/3/5'", "Ann, Bob"),
+        ('authors:\n  - Ann\n  - "Bob"\nDate: 5 Mar 2024 10:00', "Ann, Bob"),
+        ("author:\ndate: 2024年3月5日", ""),
+    ],
+)
+def test_front_matter_tells_author_and_date(front_matter: str, author: str) -> None:
+    extracted = read(f"---\ntitle: x\n{front_matter}\n---\ntext", "a.md")
+
+    assert (extracted.title, extracted.text) == ("x", "text")
+    assert (extracted.author, extracted.written) == (author, date(2024, 3, 5))
+
+
+@pytest.mark.parametrize("piece", ["<!-- ", "<? ", "<![CDATA[ ", "<!A ", "<!doctype ", "`<!-- "])
+def test_markdown_with_many_open_declarations_is_read_in_no_time(piece: str) -> None:
+    start = time.perf_counter()
+    read_or_refuse(piece.encode() * 5_000, "a.md")
+    assert time.perf_counter() - start < 10  # 2 s at most
+
+
+def test_what_looks_like_a_declaration_in_markdown_is_text() -> None:
+    source = "Write <?php echo 1 ?> or `<!-- x`.\n\n    <!-- code\n\n<!DOCTYPE html>\n"
+
+    assert read(source, "a.md").text == "Write <?php echo 1 ?> or <!-- x.\n\n<!-- code"
 
 
 # --- HTML
@@ -407,6 +446,29 @@ def test_hostile_html_takes_no_longer_than_its_length(piece: str) -> None:
     assert time.perf_counter() - start < 20  # about 1 s; what is quadratic takes a minute and more
 
 
+def test_html_tells_author_and_date() -> None:
+    page = PAGE.replace(
+        "<style>",
+        '<meta name="author" content="Ann Bee"><meta property="article:published_time" content="2024-03-05T23:00:00Z">'
+        "<style>",
+    )
+
+    extracted = read(page, "a.html")
+
+    assert (extracted.author, extracted.written) == ("Ann Bee", date(2024, 3, 5))
+    assert (read(PAGE, "a.html").author, read(PAGE, "a.html").written) == ("", None)
+
+
+@pytest.mark.parametrize("tag", ["div", "b", "code", "blockquote"])
+def test_a_deep_page_is_read_whole_or_refused(tag: str) -> None:
+    def nested(depth: int) -> str:
+        return f"<html><body>{f'<{tag}>' * depth}deep{f'</{tag}>' * depth}<p>after</p>{'<p>x' * 5000}"
+
+    assert read(nested(2000), "a.html").text.startswith("deep\n\nafter\n\nx")
+    problem = refusal(nested(3000), "a.html")
+    assert problem.as_json() == {"code": "nested_too_deep", "params": {"limit": 2048}}
+
+
 # --- PDF
 
 
@@ -432,56 +494,6 @@ def test_pdf_with_a_title_in_broken_utf16_is_read() -> None:
 
 def test_pdf_words_divided_at_a_line_end_are_joined() -> None:
     assert "important" in read(files.pdf("This is im-\nportant to know"), "a.pdf").text
-
-
-# --- DOCX
-
-
-def test_docx_text_headings_and_tables() -> None:
-    body = (
-        files.paragraph("Before")
-        + files.paragraph("Top", "Heading1")
-        + files.paragraph("Below", "Heading2")
-        + "<w:p><w:r><w:t>left</w:t><w:tab/><w:t>right</w:t></w:r></w:p>"
-        + "<w:tbl><w:tr>"
-        + "".join(f"<w:tc>{files.paragraph(cell)}</w:tc>" for cell in ("Name", "Age"))
-        + "</w:tr></w:tbl>"
-    )
-
-    extracted = read(files.docx(body, title="Report"), "a.docx")
-
-    assert extracted.text == "Before\n\nTop\n\nBelow\n\nleft\tright\n\nName | Age"
-    assert outline(extracted) == [(1, "Top"), (2, "Below")]
-    assert (extracted.title, extracted.pages) == ("Report", None)
-
-
-def test_docx_keeps_the_signs_that_xml_writes_as_references() -> None:
-    body = files.paragraph("AT&amp;T &lt;b&gt; &quot;q&quot; it&apos;s &#8217;x&#x4e2d; &amp;amp;") + files.paragraph(
-        "R&amp;D &lt;2026&gt;", "Heading1"
-    )
-
-    extracted = read(files.docx(body, title="Q&amp;A"), "a.docx")
-
-    assert extracted.text == 'AT&T <b> "q" it\'s ’x中 &amp;\n\nR&D <2026>'
-    assert outline(extracted) == [(1, "R&D <2026>")]
-    assert extracted.title == "Q&A"
-
-
-def test_a_docx_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    bomb = files.docx(files.paragraph("text"), **{"word/bomb.xml": bytes(docx.MOST_UNPACKED)})
-    assert len(bomb) < 100_000
-    monkeypatch.setattr("zipfile.ZipFile.read", lambda *_: pytest.fail("unpacked"))
-
-    problem = refusal(bomb, "a.docx")
-
-    assert problem.code == "unpacks_too_large"
-    assert problem.params["limit"] == "32"
-
-
-def test_pictures_in_a_docx_do_not_count() -> None:
-    data = files.docx(files.paragraph("text"), **{"word/media/image1.bmp": bytes(docx.MOST_UNPACKED + 1)})
-
-    assert read(data, "a.docx").text == "text"
 
 
 # --- files that went wrong

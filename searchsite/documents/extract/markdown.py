@@ -25,6 +25,7 @@ HEADING_ID = re.compile(r"[ \t]*\{#[\w:.-]+\}[ \t]*\Z")  # "## Pod lifetime {#po
 # far as the paragraph goes, in time quadratic in how many there are.
 DECLARATION = re.compile(r"<(?=[!?])(?!!doctype\b[^<>]{0,300}>)", re.IGNORECASE)
 NO_DECLARATION = "<\ufeff"  # the writer takes the mark out again
+MOST_NESTED = 100  # quotes and lists in each other
 TAG = re.compile(r"</?([a-zA-Z][\w:-]*)")
 BREAK_TAG = re.compile(r"<br\b", re.IGNORECASE)
 
@@ -37,8 +38,11 @@ def read(data: bytes, limits: Limits) -> Extracted:
     source, values = _without_front_matter(data.decode().replace("\r\n", "\n"))
     writer = Writer(limits)
     write(source, writer)
+    title = values.get("title", "").strip("\"'")
     author = ", ".join(_items(values.get("author") or values.get("authors", "")))
-    return writer.extracted("markdown", values.get("title", "").strip("\"'"), author, _date(values))
+    if writer.is_empty:  # a section's index page, say: it is found by what it is called
+        writer.heading(1, title)
+    return writer.extracted("markdown", title, author, _date(values))
 
 
 def write(source: str, writer: Writer) -> None:
@@ -52,7 +56,8 @@ def write(source: str, writer: Writer) -> None:
 def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    # What is nested deeper the parser leaves out without a word.
+    return MarkdownIt("commonmark", {"maxNesting": MOST_NESTED}).enable(["table", "strikethrough"])
 
 
 def without_comments(source: str) -> str:
@@ -105,7 +110,7 @@ def _without_front_matter(source: str) -> tuple[str, dict[str, str]]:
 
 def _items(value: str) -> list[str]:
     """The items of a YAML list of names, written in one line or in several; of anything else the one there is."""
-    items = re.split(r"\n[ \t]*- " if "\n" in value else ",", value.strip("[]"))
+    items = re.split(r"(?:^|\n)[ \t]*- " if "- " in value else ",", value.strip("[]"))
     return [name for item in items if (name := item.strip().strip("\"'"))]
 
 

@@ -237,7 +237,7 @@ class Body:
             citation = f"[{formatted(self.referred[kind], NOTE_FORMAT[kind])}]"
             self._say(citation)
         if note:
-            self.output.notes.append(f"{citation} {note}")
+            self.output.notes.append(f"{citation} {note}".strip())
 
     def _table_description(self, attributes: Attributes) -> None:
         blocks = Blocks()

@@ -1,6 +1,7 @@
 """Mail: messages as they are sent (EML) and as Outlook keeps them (MSG), with what is attached to them."""
 
 import codecs
+import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from searchsite.documents.extract import extract, html
@@ -246,15 +248,14 @@ def read_msg(data: bytes, limits: Limits) -> Extracted:
     with _reading():
         for attachment in _got(lambda: message.attachments) or ():
             if name := _outlook_name(attachment):
-                _write_attachment(_outlook_content(attachment), name, writer, limits, 2)
+                content = _got(partial(getattr, attachment, "file_bytes")) or b""
+                _write_attachment(content, name, writer, limits, 2)
     written: date | None = sent.date() if sent else as_date(headers["Date"])
     return writer.extracted("msg", subject, _name(headers["From"]), written)
 
 
 def _load(data: bytes) -> "OutlookMessage":
     """Raises Problem("damaged")."""
-    import io
-
     import olefile  # type: ignore[import-untyped]
     from oxmsg import Message as OutlookMessage
 
@@ -292,13 +293,6 @@ def _outlook_html(message: "OutlookMessage") -> str:
 
 
 def _outlook_name(attachment: "Attachment") -> str:
-    name = (
-        _got(lambda: attachment.file_name)
-        or _got(lambda: attachment.properties.str_prop_value(SHORT_FILENAME))
-        or _got(lambda: attachment.properties.str_prop_value(DISPLAY_NAME))
-    )
-    return one_line(name or "")
-
-
-def _outlook_content(attachment: "Attachment") -> bytes:
-    return _got(lambda: attachment.file_bytes) or b""
+    properties = attachment.properties
+    name = _got(lambda: attachment.file_name) or _got(lambda: properties.str_prop_value(SHORT_FILENAME))
+    return one_line(name or _got(lambda: properties.str_prop_value(DISPLAY_NAME)) or "")

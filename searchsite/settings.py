@@ -159,7 +159,7 @@ SEARCHSITE_MAX_FILE_MB = env.number("SEARCHSITE_MAX_FILE_MB", 20, 1, 2048)
 SEARCHSITE_MAX_PAGES = env.number("SEARCHSITE_MAX_PAGES", 2000, 1, 100_000)
 SEARCHSITE_MAX_CHARACTERS = env.number("SEARCHSITE_MAX_CHARACTERS", 10_000_000, 1000, 1_000_000_000)
 # A file is read in a process of its own, which may take so much memory, and so long for a file or a page of a scan.
-SEARCHSITE_READ_MEMORY_MB = env.number("SEARCHSITE_READ_MEMORY_MB", 700, 64, 1_000_000)
+SEARCHSITE_READ_MEMORY_MB = env.number("SEARCHSITE_READ_MEMORY_MB", 512, 128, 1_000_000)
 SEARCHSITE_READ_SECONDS = env.number("SEARCHSITE_READ_SECONDS", 60, 1, 24 * 3600)
 # Text typed into a form. More than the limit, so that it is the form that refuses, in a sentence, and not the request.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * SEARCHSITE_MAX_FILE_MB * 1024 * 1024

@@ -25,6 +25,7 @@ from typing import Any
 from django.conf import settings
 
 from searchsite.documents.extract.extracted import Extracted, Heading, Limits
+from searchsite.documents.extract.ocr import available as ocr_available
 from searchsite.documents.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ ANSWER_BYTES_A_CHARACTER = 4
 ANSWER_BYTES_BESIDE = 64 * 2**20
 # Killed without a word of its own, and having held this part of its memory: memory is what it died of.
 NEAR_THE_LIMIT = 0.6
+OCR_MEMORY_MB = 400  # what text recognition needs on top
 LOOK_SECONDS = 0.1  # how often its memory is looked at: a process that has ended tells no more
 HELD_AT_MOST = re.compile(rb"^VmHWM:\s*(\d+) kB", re.MULTILINE)
 OUT_OF_MEMORY = (b"memory allocation", b"bad_alloc", b"MemoryError", b"Out of memory")
@@ -213,8 +215,13 @@ _turn = threading.Lock()
 _warm: dict[int, Child] = {}  # by process id: a child's pipes must not be used by a fork of its parent too
 
 
+def memory_mb() -> int:
+    """What the child may take."""
+    return int(settings.SEARCHSITE_READ_MEMORY_MB) + (OCR_MEMORY_MB if ocr_available() else 0)
+
+
 def _warm_child() -> Child:
-    bounds = Bounds(settings.SEARCHSITE_READ_MEMORY_MB, settings.SEARCHSITE_READ_SECONDS)
+    bounds = Bounds(memory_mb(), settings.SEARCHSITE_READ_SECONDS)
     child = _warm.get(os.getpid())
     if child is not None and (child.bounds != bounds or child.process.poll() is not None):
         child.end()

@@ -91,7 +91,7 @@ def main() -> None:
     print("| file | MB | what became of it | as it should | child's peak, MB | seconds |\n" + "| --- " * 6 + "|")
     for name, (make, right) in FILES.items():
         data = make()
-        child = reading.Child(reading.Bounds(settings.SEARCHSITE_READ_MEMORY_MB, settings.SEARCHSITE_READ_SECONDS))
+        child = reading.Child(reading.Bounds(reading.memory_mb(), settings.SEARCHSITE_READ_SECONDS))
         began = time.perf_counter()
         try:
             extracted = reading._read_with(child, data, name, limits())

@@ -70,16 +70,18 @@ def code(extracted: Extracted) -> list[str]:
         (b"<!-- only a comment -->", "a.md", "no_text"),
         (b"just a line of text", "a.docx", "not_what_it_says"),
         (b"just a line of text", "a.pdf", "not_what_it_says"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x02\0\0\0", "a.png", "unsupported_kind"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x02\0\0\0", "a.png", "damaged"),
         (b"{\\rtf1\\ansi Hello}", "a.rtf", "unsupported_kind"),
-        (files.zipped({"xl/workbook.xml": "<x/>"}), "a.xlsx", "unsupported_kind"),
-        (files.zipped({"xl/workbook.xml": "<x/>"}), "a.docx", "not_what_it_says"),
+        (files.zipped({"xl/workbook.xml": "<x/>"}), "a.xlsx", "damaged"),
+        (files.zipped({"any/part.xml": "<x/>"}), "a.zip", "unsupported_kind"),
+        (files.zipped({"any/part.xml": "<x/>"}), "a.docx", "not_what_it_says"),
         (files.docx(files.paragraph("text"))[:-40], "a.docx", "damaged"),
         (files.docx("<w:p><w:r><w:t>text</w:r></w:p>"), "a.docx", "damaged"),
         (files.docx(""), "a.docx", "no_text"),
         (files.ole("EncryptionInfo", "EncryptedPackage"), "a.docx", "password"),
-        (files.ole("WordDocument"), "a.docx", "not_what_it_says"),
-        (files.ole("WordDocument"), "a.doc", "unsupported_kind"),
+        (files.ole("WordDocument"), "a.doc", "damaged"),
+        (files.ole("PowerPoint Document"), "a.ppt", "unsupported_kind"),
+        (files.ole("PowerPoint Document"), "a.doc", "not_what_it_says"),
         (files.pdf("Secret", password="tika"), "a.pdf", "password"),
         (files.pdf("", ""), "a.pdf", "no_text_layer"),
         (b"%PDF-1.7\n" + bytes(range(128)) * 4, "a.pdf", "damaged"),
@@ -118,8 +120,25 @@ def test_content_decides_not_the_name(data: bytes, kind: str, name: str) -> None
     assert (extracted.kind, extracted.text) == (kind, "Hello")
 
 
+def test_a_program_keeps_its_lines_whatever_they_look_like() -> None:
+    extracted = read("# not a heading\nif x:\n    y()\n", "a.py")
+    assert (extracted.kind, extracted.text) == ("code", "# not a heading\nif x:\n    y()")
+    assert (extracted.headings, extracted.preformatted) == ([], [(0, len(extracted.text))])
+
+
+@pytest.mark.parametrize("beginning", ["<!-- -->" * 500, "<?xml ?>" * 500, " " * 4000])
+def test_what_begins_like_a_page_for_long_is_told_in_no_time(beginning: str) -> None:
+    assert read(beginning + "text", "a.txt").kind == "text"
+
+
+def test_a_mail_may_hold_bytes_that_are_no_text() -> None:
+    mail = b"From a@b.c Mon\nSubject: x\nContent-Type: text/plain; charset=gbk\n\nHello " + bytes(range(1, 32))
+    assert read(mail, "a.eml").kind == "eml"
+
+
 def test_text_under_any_name_is_text() -> None:
-    assert read("x = 1\n", "a.py").kind == "text"
+    assert read("x = 1\n", "a.unheard-of").kind == "text"
+    assert read("x = 1\n", "README").kind == "text"
     assert read("# not a heading\n", "a.conf").text == "# not a heading"
 
 
@@ -163,7 +182,7 @@ def test_importing_the_package_loads_no_library() -> None:
         (b"A short line\n\nand more", "a.txt", "A short line"),
         (b"word " * 40, "notes on flying.txt", "notes on flying"),
         (b"id,name\n1,x", "people.csv", "people"),
-        (b"import os", "C:\\code\\walk.py", "walk"),
+        (b"import os", "C:\\code\\walk.py", "walk.py"),
     ],
 )
 def test_titles(data: bytes, name: str, title: str) -> None:

@@ -50,12 +50,13 @@ def test_the_child_stays_warm_between_files():
     assert child().process.pid == first != os.getpid()
 
 
-def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_is_read(settings):
-    settings.SEARCHSITE_READ_MEMORY_MB = 100
+def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_is_read(settings, monkeypatch):
+    settings.SEARCHSITE_READ_MEMORY_MB = 128
+    monkeypatch.setattr(reading, "OCR_MEMORY_MB", 0)
     with pytest.raises(Problem) as refused:
-        reading.read(b"word " * 4_000_000, "a.txt", LIMITS)
+        reading.read(b"word " * 9_000_000, "a.txt", LIMITS)
     assert refused.value.code == "too_much_memory"
-    assert "100 MB" in str(refused.value)
+    assert "128 MB" in str(refused.value)
     assert reading.read(MARKDOWN, "pears.md", LIMITS).title == "Pears"
 
 

@@ -112,6 +112,11 @@ class Writer:
         self._limit = limits.max_characters
         self._run: str | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written yet."""
+        return not self._length
+
     def heading(self, level: int, title: str) -> None:
         """Write a heading as a line of its own; one without text is left out."""
         title = one_line(title)

@@ -86,8 +86,13 @@ KIND_OF_STREAM = {  # what stands at the top of an OLE container
     "Book": "sheet",
     "__properties_version1.0": "msg",
 }
+# "From: ", after the line "From " of a mailbox, or an empty line or two.
+MAIL_HEADER = re.compile(rb"\s{0,9}(?:>?From [^\n]*\n)?[!-9;-~]{1,76}[ \t]*:")
 PDF_HEADER_WITHIN = 1024  # bytes; readers accept junk before it
-HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+# Possessive and atomic: linear in time, however many comments.
+HTML_START = re.compile(
+    r"\s*+(?>(?:<\?xml[^>]*>|<!--.*?-->)\s*+)*+<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+)
 HTML_START_WITHIN = 4096  # characters
 # Text to a machine only: what a reader would see of it is drawn by a program.
 MARKUP_NOT_READ = ("{\\rtf", "%!PS")
@@ -109,9 +114,9 @@ def identify(data: bytes, name: str) -> tuple[str, bytes]:
         found = _zip_kind(data, named)
     elif data.startswith(OLE):
         found = _ole_kind(data)
+    elif named == "eml" and MAIL_HEADER.match(data):
+        return "eml", data  # its parts each have a character set of their own, or none
     elif (text := decode(data)) is not None and not text.startswith(MARKUP_NOT_READ):
-        if named == "eml":
-            return "eml", data  # its parts each have a character set of their own
         if named in TEXTUAL or named is None:
             if named not in ("html", "code", "jsonl", "csv") and HTML_START.match(text[:HTML_START_WITHIN]):
                 named = "html"

@@ -30,7 +30,11 @@ class Blocks:
         self.kinds.add(block.kind)
 
     def take(self, other: "Blocks") -> None:
-        self.blocks = self.blocks + other.blocks if self.blocks else other.blocks
+        """Add the blocks of another, which is not used any more."""
+        if self.blocks:
+            self.blocks += other.blocks
+        else:  # not copied: cells may hold tables a thousand deep
+            self.blocks = other.blocks
         self.kinds |= other.kinds
 
     def is_layout(self) -> bool:

@@ -3,7 +3,7 @@
     python benchmarks/ingest.py FOLDER_OR_TAR_GZ [--files 300] [--ending .md]
 
 Imports files (chosen by the hash of their path) into a new SQLite site in a temporary folder, works them off in this
-process as the worker does, and prints how long each step took, and all but the encoder as a share of the encoder's time.
+process as the worker does, and prints how long each step took, and all but the encoder as a share of its time.
 """
 
 from __future__ import annotations

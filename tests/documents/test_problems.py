@@ -45,7 +45,7 @@ def test_each_code_that_is_raised_has_a_sentence() -> None:
     }
 
     assert raised - set(MESSAGES) == set()
-    assert raised >= {"empty_file", "password", "damaged", "no_text_layer", "unsupported_kind", "not_what_it_says"}
+    assert raised >= {"empty_file", "password", "damaged", "needs_ocr", "unsupported_kind", "not_what_it_says"}
 
 
 def test_a_problem_says_its_sentence_in_the_active_language(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,11 +116,10 @@ def identify(data: bytes, name: str) -> tuple[str, bytes]:
         found = _ole_kind(data)
     elif named == "eml" and MAIL_HEADER.match(data):
         return "eml", data  # its parts each have a character set of their own, or none
-    elif (text := decode(data)) is not None and not text.startswith(MARKUP_NOT_READ):
-        if named in TEXTUAL or named is None:
-            if named not in ("html", "code", "jsonl", "csv") and HTML_START.match(text[:HTML_START_WITHIN]):
-                named = "html"
-            return named or "text", text.encode("utf-8", "ignore")
+    elif named in (None, *TEXTUAL) and (text := decode(data)) is not None and not text.startswith(MARKUP_NOT_READ):
+        if named not in ("html", "code", "jsonl", "csv") and HTML_START.match(text[:HTML_START_WITHIN]):
+            named = "html"
+        return named or "text", text.encode("utf-8", "ignore")
     if found:
         return found, data
     if named:

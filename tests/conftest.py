@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    from searchsite.documents.extract import ocr
+
+    if item.get_closest_marker("ocr") and not ocr.available():
+        pytest.skip("needs the OCR extra: make test-ocr")
+
+
 @pytest.fixture(autouse=True)
 def fresh_site(settings, tmp_path: Path) -> Iterator[None]:
     """Each test has its own files and no memory of the test before."""

@@ -128,7 +128,8 @@ class Child:
 
     def _environment(self) -> dict[str, str]:
         """What libraries need to run, and none of the site's secrets."""
-        kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if key in os.environ}
+        needed = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
+        kept = {key: os.environ[key] for key in needed if key in os.environ}
         return {**kept, "HOME": self.folder.name, "TMPDIR": self.folder.name, "OMP_NUM_THREADS": "2"}
 
     def ask(self, data: bytes, name: str, limits: Limits) -> dict[str, Any]:

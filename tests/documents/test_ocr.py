@@ -19,7 +19,6 @@ from searchsite.documents.problems import Problem
 
 LIMITS = Limits(max_bytes=5_000_000, max_pages=3, max_characters=500_000)
 CJK = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
-needs_ocr = pytest.mark.skipif(not ocr.available(), reason="needs the OCR extra: pip install -r requirements-ocr.txt")
 needs_cjk = pytest.mark.skipif(not CJK.exists(), reason="needs a font with Chinese (Debian: fonts-noto-cjk)")
 
 
@@ -188,7 +187,7 @@ def test_columns_are_read_one_after_the_other_and_tables_across() -> None:
 # --- with the extra
 
 
-@needs_ocr
+@pytest.mark.ocr
 def test_english_is_read_without_network_log_or_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,7 +207,7 @@ def test_english_is_read_without_network_log_or_file(
     assert logging.getLogger("RapidOCR").disabled
 
 
-@needs_ocr
+@pytest.mark.ocr
 @needs_cjk
 @pytest.mark.parametrize("points", [7, 10, 14])
 def test_long_chinese_lines_are_read(points: int) -> None:
@@ -220,7 +219,7 @@ def test_long_chinese_lines_are_read(points: int) -> None:
     assert read(saved(image)).text.count(text) == 5
 
 
-@needs_ocr
+@pytest.mark.ocr
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "LA", "CMYK", "I;16"])
 def test_every_kind_of_colour_is_read(mode: str) -> None:
     image = drawn((40, 60, "Colours of the rainbow"))
@@ -229,7 +228,7 @@ def test_every_kind_of_colour_is_read(mode: str) -> None:
     assert "rainbow" in read(saved(image, "TIFF")).text.replace(" ", "")
 
 
-@needs_ocr
+@pytest.mark.ocr
 def test_light_text_on_nothing_and_text_upside_down_are_read() -> None:
     clear = Image.new("RGBA", (900, 200), (0, 0, 0, 0))
     ImageDraw.Draw(clear).text((40, 60), "White on nothing", fill="white", font=ImageFont.load_default(40))
@@ -238,13 +237,13 @@ def test_light_text_on_nothing_and_text_upside_down_are_read() -> None:
     assert "upside down" in read(saved(drawn((40, 60, "A page that is upside down")).rotate(180))).text
 
 
-@needs_ocr
+@pytest.mark.ocr
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (3000, 40), (200, 200)])
 def test_a_picture_without_text_says_so(size: tuple[int, int]) -> None:
     assert refusal(saved(Image.new("RGB", size, "white"))) == "no_text"
 
 
-@needs_ocr
+@pytest.mark.ocr
 def test_a_very_tall_picture_is_read_to_its_end() -> None:
     image = drawn(*[(40, 40 + n * 400, f"Line number {n}") for n in range(20)], size=(600, 8000))
 

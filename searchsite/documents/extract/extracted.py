@@ -33,7 +33,8 @@ def tell_nobody(_done: int, _total: int) -> None:
 class Limits:
     """The most a file may hold: bytes as uploaded, pages, characters of extracted text.
 
-    tell: called by readers that take long, with pages done and pages in all; each call is a sign of life.
+    tell: called with pages done and pages in all before a page is recognised, which takes long; such a page has the
+    time limit of a whole file for itself.
     """
 
     max_bytes: int

@@ -60,9 +60,8 @@ def read(data: bytes, limits: Limits) -> Extracted:
             writer = Writer(limits)
             bookmarks = _bookmarks(document)
             for number in range(total):
-                limits.tell(number, total)
                 writer.page()
-                _write_page(writer, document, number, bookmarks.get(number, {}))
+                _write_page(writer, document, number, bookmarks.get(number, {}), limits)
             written = _as_date(_metadata(document, "CreationDate"))
             author = _metadata(document, "Author")
             extracted = writer.extracted("pdf", _metadata(document, "Title"), author, written)
@@ -90,7 +89,7 @@ def _as_date(text: str) -> date | None:
     return None
 
 
-def _write_page(writer: Writer, document: "PdfDocument", number: int, titles: Titles) -> None:
+def _write_page(writer: Writer, document: "PdfDocument", number: int, titles: Titles, limits: Limits) -> None:
     """Write a page, counted from 0; nothing for one that is broken, as the others may still be read."""
     import pypdfium2
 
@@ -98,10 +97,12 @@ def _write_page(writer: Writer, document: "PdfDocument", number: int, titles: Ti
         page = document[number]
         text, readable = _page_text(page)
         if not readable and (text or _has_picture(page)):
-            picture = _rendered(page) if ocr.available() else None
-            if picture is None:
+            text = ""
+            if ocr.available() and (picture := _rendered(page)):
+                limits.tell(number, len(document))
+                text = ocr.read_page(picture)
+            else:
                 writer.unread_page()
-            text = ocr.read_page(picture) if picture else ""
         page.close()
     except pypdfium2.PdfiumError:
         return

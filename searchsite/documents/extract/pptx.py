@@ -47,10 +47,9 @@ def _write(data: bytes, writer: Writer, limits: Limits) -> None:
     slides = Presentation(io.BytesIO(data)).slides
     if len(slides) > limits.max_pages:
         raise Problem("too_many_pages", pages=len(slides), limit=limits.max_pages)
-    for number, slide in enumerate(slides, 1):
+    for slide in slides:
         writer.page()
         _write_slide(slide, writer)
-        limits.tell(number, len(slides))
 
 
 def _write_slide(slide: "Slide", writer: Writer) -> None:

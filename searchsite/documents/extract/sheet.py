@@ -78,10 +78,9 @@ def _write(data: bytes, writer: Writer, limits: Limits) -> None:
         sheets = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
         if len(sheets) > limits.max_pages:
             raise Problem("too_many_pages", pages=len(sheets), limit=limits.max_pages)
-        for number, name in enumerate(sheets, 1):
+        for name in sheets:
             writer.page()
             _write_sheet(workbook, name, writer)
-            limits.tell(number, len(sheets))
 
 
 def _write_sheet(workbook: "CalamineWorkbook", name: str, writer: Writer) -> None:

@@ -139,7 +139,7 @@ class DocumentAdmin(DeletingWhole):
     def same_content(self, document: Document) -> SafeString:
         """Links to the other documents with exactly this content."""
         links = (
-            (reverse("admin:documents_document_change", args=[twin.pk]), twin.shown_title, twin.collection)
+            (reverse("admin:documents_document_change", args=[twin.pk]), twin.name or twin.shown_title, twin.collection)
             for twin in document.twins()[:20]
         )
         return format_html_join(", ", '<a href="{}">{}</a> ({})', links)

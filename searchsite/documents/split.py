@@ -57,9 +57,11 @@ def split(
 
     A passage never crosses a page or a heading; a heading begins the passage that it heads. Without overlap the
     passages hold all of the text but white space between them. With it, one that continues a section starts up to
-    `overlap_tokens` earlier, but at most half a passage. None has more than `max_tokens`, unless a single character
-    has; a section's small remainder may fill its last passage beyond the target, and a preformatted block that fits
-    into `max_tokens` is not cut. Rows of a table are cut between, not within, unless one is longer than a passage.
+    `overlap_tokens` earlier, but at most half a passage: at a sentence, unless it was a sentence that was cut.
+
+    None has more than `max_tokens`, unless a single character has; a section's small remainder may fill its last
+    passage beyond the target, and a preformatted block that fits into `max_tokens` is not cut. Rows of a table are cut
+    between, not within, unless one is longer than a passage.
     """
     if not 0 < target_tokens <= max_tokens or overlap_tokens < 0:
         raise ValueError("needs 0 < target_tokens <= max_tokens and overlap_tokens >= 0")
@@ -192,7 +194,7 @@ class _Splitter:
             passage_end = self._passage_end(start, fresh, end)
             passages.append((start, self._last_visible(fresh, passage_end)))
             fresh = self._first_visible(passage_end, end)
-            start = self._overlapped(start, fresh)
+            start = self._overlapped(start, fresh, passage_end)
         return passages
 
     def _passage_end(self, start: int, fresh: int, end: int) -> int:
@@ -224,16 +226,26 @@ class _Splitter:
         # One long word, or a script without spaces: between two tokens, but not without going on.
         return max(reach, fresh + 1)
 
-    def _overlapped(self, start: int, fresh: int) -> int:
-        """Where a passage starts that repeats the end of the one before it: at a word, and further on than that one."""
+    def _overlapped(self, start: int, fresh: int, cut: int) -> int:
+        """Where the passage behind a cut starts: it repeats the whole sentences that fit into the overlap, or words
+        where a sentence was cut; and it starts further on than the passage before."""
         if not self.overlap or self._block_around(fresh):  # what is before a block might leave no room for all of it
             return fresh
         earliest = max(start + 1, self.tokens.back(fresh, self.overlap))
-        word_ends = self.cuts[-1][0]
-        for number in range(max(0, bisect_left(word_ends, earliest) - 1), len(word_ends)):
-            word = min(fresh, self._first_visible(word_ends[number], fresh))
-            if word >= earliest:
-                return word
+        pauses = [ends for ends, _ in self.cuts[: 2 if self._is_pause(cut) else len(self.cuts)]]
+        starts = (self._first_start(ends, earliest, fresh) for ends in pauses)
+        return min(starts, default=fresh)
+
+    def _is_pause(self, cut: int) -> bool:
+        """Whether a paragraph or sentence ends there."""
+        return any(bisect_right(ends, cut) > bisect_left(ends, cut) for ends, _ in self.cuts[:2])
+
+    def _first_start(self, ends: Sequence[int], earliest: int, fresh: int) -> int:
+        """The first offset from `earliest` on at which something begins that follows one of the ends, else `fresh`."""
+        for number in range(max(0, bisect_left(ends, earliest) - 1), len(ends)):
+            begin = min(fresh, self._first_visible(ends[number], fresh))
+            if begin >= earliest:
+                return begin
         return fresh
 
     def _ends(self, pattern: re.Pattern[str]) -> list[int]:

@@ -121,6 +121,16 @@ def test_overlap_repeats_the_words_before() -> None:
     assert second.startswith("word15 ")
 
 
+def test_overlap_repeats_whole_sentences_where_none_was_cut() -> None:
+    text = "One two three four. Five six. Seven eight nine ten. Eleven twelve."
+
+    assert passages(text, target_tokens=13, max_tokens=13, overlap_tokens=6) == [
+        "One two three four. Five six. Seven eight nine ten.",
+        "Seven eight nine ten. Eleven twelve.",
+    ]
+    assert passages(text, target_tokens=13, max_tokens=13, overlap_tokens=4)[1] == "Eleven twelve."
+
+
 def test_short_text_is_one_passage() -> None:
     assert split("  A short text.\n", [], None, word_offsets) == [Span(2, 15, None, ())]
 

@@ -117,7 +117,7 @@ def test_uploading_a_copy_says_so_and_keeps_it(public, upload, admin_client):
         {"collection": public.pk, "files": SimpleUploadedFile("copy.txt", LONG_LINE)},
         follow=True,
     ).content.decode()
-    assert "The same content is already kept as “beans”" in page
+    assert "The same content is already kept as “beans.txt”" in page
     assert Document.objects.count() == 2
 
 

@@ -1,7 +1,6 @@
 """DOC: the text of a Word 97 to 2003 document.
 
-Read by its piece table ([MS-DOC] 2.4.1) and not with kreuzberg, which drops the marks around fields and so glues the
-code of a link to its words.
+Read by its piece table ([MS-DOC] 2.4.1).
 """
 
 import io

@@ -7,11 +7,13 @@ died.
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import logging
 import os
 import re
-import selectors
+import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,7 @@ ANSWER_BYTES_A_CHARACTER = 4
 ANSWER_BYTES_BESIDE = 64 * 2**20
 # Killed without a word of its own, and having held this part of its memory: memory is what it died of.
 NEAR_THE_LIMIT = 0.6
+FOLDER = "searchsite-read-"  # of temporary files, with the process id of who will remove it
 OCR_MEMORY_MB = 400  # what text recognition needs on top
 LOOK_SECONDS = 0.1  # how often its memory is looked at: a process that has ended tells no more
 HELD_AT_MOST = re.compile(rb"^VmHWM:\s*(\d+) kB", re.MULTILINE)
@@ -76,13 +79,25 @@ def read(data: bytes, name: str, limits: Limits) -> Extracted:
 def _read_with(child: Child, data: bytes, name: str, limits: Limits) -> Extracted:
     try:
         answer = child.ask(data, name, limits)
+        result = _result(child, answer)
+        if answer["last"]:
+            child.end()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # the child's words are the file's, perhaps
+        child.end()
+        raise Died(Problem("reader_died"), f"its answer makes no sense: {error!r}") from error
     except BaseException:
         child.end()
         raise
-    if answer["last"]:
-        child.end()
+    if isinstance(result, Problem):
+        raise result
+    return result
+
+
+def _result(child: Child, answer: dict[str, Any]) -> Extracted | Problem:
     if "problem" in answer:
-        raise Problem(answer["problem"]["code"], **answer["problem"]["params"])
+        return Problem(str(answer["problem"]["code"]), **answer["problem"]["params"])
+    if answer.get("fault") == "disk":
+        raise OSError(errno.ENOSPC, "no room for the temporary files of a reader")
     if "fault" in answer:
         raise Died(child.problem(answer["fault"] == "memory"), answer["fault"])
     return _extracted(answer["extracted"])
@@ -112,7 +127,8 @@ class Child:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self.files = 0
-        self.folder = tempfile.TemporaryDirectory(prefix="searchsite-read-")
+        sweep()
+        self.folder = tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-")
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.extract.child", str(bounds.memory_mb), str(bounds.seconds)],
@@ -123,6 +139,10 @@ class Child:
             env=self._environment(),
             start_new_session=True,  # Ctrl-C is for the parent, which ends it by closing its input
         )
+        assert self.process.stdin is not None and self.process.stdout is not None, "they were opened as pipes"  # noqa: PT018
+        self.input, self.output = self.process.stdin.fileno(), self.process.stdout.fileno()
+        os.set_blocking(self.input, False)
+        self.unsent: list[memoryview] = []  # of its input, the last first
         self.received = bytearray()  # of its output, what was not taken yet
         self.peak = 0  # bytes of memory that it was seen to hold at most
 
@@ -136,42 +156,58 @@ class Child:
         """The child's answer for a file. Raises Died."""
         self.files += 1
         size = {"max_bytes": limits.max_bytes, "max_pages": limits.max_pages, "max_characters": limits.max_characters}
-        request = json.dumps({"name": name, "size": len(data), "limits": size}).encode()
-        assert self.process.stdin is not None, "it was opened as a pipe"
-        try:
-            self.process.stdin.write(request + b"\n" + data)
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            raise self._death() from None
+        request = json.dumps({"name": name, "size": len(data), "limits": size}).encode() + b"\n"
+        self.unsent = [memoryview(data), memoryview(request)]
         most = limits.max_characters * ANSWER_BYTES_A_CHARACTER + ANSWER_BYTES_BESIDE
+        page = -1
         while True:
             answer: dict[str, Any] = json.loads(self._line(most))
             if "done" not in answer:
                 return answer
-            limits.tell(answer["done"], answer["total"])
+            # Each page has the time of a file: there must be no more of them than there may be.
+            if not page < answer["done"] < answer["total"] <= limits.max_pages:
+                raise Died(Problem("reader_died"), f"told of page {answer['done']} of {answer['total']}")
+            page = answer["done"]
+            limits.tell(page, answer["total"])
 
     def _line(self, most: int) -> bytes:
-        """The next line of the child's output, waited for as long as reading may take."""
-        assert self.process.stdout is not None, "it was opened as a pipe"
+        """The next line of the child's output, waited for as long as reading may take; meanwhile it gets its input."""
         deadline = time.monotonic() + self.bounds.seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            searched = 0  # up to where there is no line break
-            while (end := self.received.find(b"\n", searched)) < 0:
-                searched = len(self.received)
-                while not selector.select(LOOK_SECONDS):
-                    self.look_at_memory()
-                    if time.monotonic() > deadline:
-                        raise Died(Problem("too_slow", limit=self.bounds.seconds), "took too long")
-                chunk = os.read(self.process.stdout.fileno(), CHUNK)
-                if not chunk:
-                    raise self._death()
-                self.received += chunk
-                if len(self.received) > most:
-                    raise Died(Problem("reader_died"), "answered more than it may")
+        searched = 0  # up to where there is no line break
+        while (end := self.received.find(b"\n", searched)) < 0:
+            searched = len(self.received)
+            if time.monotonic() > deadline:
+                raise Died(Problem("too_slow", limit=self.bounds.seconds), "took too long")
+            self._exchange()
+            if len(self.received) > most:
+                raise Died(Problem("reader_died"), "answered more than it may")
         line = bytes(self.received[:end])
         del self.received[: end + 1]
         return line
+
+    def _exchange(self) -> None:
+        """Send and receive what can be at once; waits a moment for it. Raises Died when the child has ended."""
+        poll = select.poll()
+        poll.register(self.output, select.POLLIN)
+        if self.unsent:
+            poll.register(self.input, select.POLLOUT)
+        ready = {descriptor for descriptor, _ in poll.poll(1000 * LOOK_SECONDS)}
+        if self.input in ready:
+            try:
+                sent = os.write(self.input, self.unsent[-1][:CHUNK])
+            except BrokenPipeError:  # it takes no more, but may have said why
+                self.unsent.clear()
+            else:
+                rest = self.unsent.pop()[sent:]
+                if rest:
+                    self.unsent.append(rest)
+        if self.output in ready:
+            chunk = os.read(self.output, CHUNK)
+            if not chunk:
+                raise self._death()
+            self.received += chunk
+        if not ready:
+            self.look_at_memory()
 
     def _death(self) -> Died:
         try:
@@ -210,6 +246,14 @@ class Child:
         self.folder.cleanup()
         if _warm.get(os.getpid()) is self:
             del _warm[os.getpid()]
+
+
+def sweep() -> None:
+    """Remove the temporary folders of processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        owner = folder.name.removeprefix(FOLDER).partition("-")[0]
+        if owner.isdecimal() and Path("/proc/self").exists() and not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 _turn = threading.Lock()

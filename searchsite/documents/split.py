@@ -222,9 +222,14 @@ class _Splitter:
             least = max(fresh, self.tokens.reach(start, int(worth * self.target)) or start)
             found = bisect_right(cuts, reach) - 1
             if found >= 0 and cuts[found] > least:
-                return cuts[found]
+                return self._behind_small_block(cuts[found], reach)
         # One long word, or a script without spaces: between two tokens, but not without going on.
         return max(reach, fresh + 1)
+
+    def _behind_small_block(self, cut: int, reach: int) -> int:
+        """The cut, or the end of the block that it lies in, where that is in reach."""
+        block = self._block_around(cut)
+        return block[1] if block and block[0] < cut and block[1] <= reach else cut
 
     def _overlapped(self, start: int, fresh: int, cut: int) -> int:
         """Where the passage behind a cut starts: it repeats the whole sentences that fit into the overlap, or words

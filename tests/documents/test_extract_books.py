@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import tracemalloc
 import zipfile
 from datetime import date
 from typing import Any
@@ -78,7 +80,7 @@ def outline(extracted: Extracted) -> list[tuple[int, str]]:
 def test_a_book_is_its_chapters_in_their_order() -> None:
     extracted = read(book())
 
-    assert extracted.text == "One & only\n\nA duck. 鸭子 <b>\n\nEnd.\n\nTwo\n\n- seeds"
+    assert extracted.text == "One & only\n\nA duck. 鸭子 <b>\n\nEnd.\n\nTwo\n\n- seeds\n\nNotes"
     assert outline(extracted) == [(1, "One & only"), (1, "Two")]
     assert (extracted.kind, extracted.title, extracted.author) == ("epub", "Ducks & Geese", "Ann Bee, Bob")
     assert extracted.written == date(2024, 3, 5)
@@ -105,6 +107,33 @@ def test_entities_do_no_harm() -> None:
     text = read(book(one=chapter)).text
     assert "root:" not in text
     assert "aaaa" * 10 not in text
+
+
+OEB = '"+//ISBN 0-9673008-1-9//DTD OEB 1.2 Package//EN" "http://openebook.org/dtds/oeb-1.2/oebpkg12.dtd"'
+
+
+def test_a_package_of_open_ebook_is_read_with_its_doctype_and_with_no_more() -> None:
+    for allowed in (f"PUBLIC {OEB}", 'SYSTEM "oebpkg1.dtd"'):
+        doctype = f"<!DOCTYPE package\n {allowed}>"
+        assert read(book(opf=PACKAGE.replace("<package", f"{doctype}<package"))) == read(book())
+    for refused in (f"package PUBLIC {OEB} [<!ENTITY a 'b'>]", "package", f"x PUBLIC {OEB}", "package [ ]"):
+        assert refusal(book(opf=PACKAGE.replace("<package", f"<!DOCTYPE {refused}><package"))) == "damaged"
+    twice = f"<!DOCTYPE package PUBLIC {OEB}>" * 2
+    assert refusal(book(opf=PACKAGE.replace("<package", f"{twice}<package"))) == "damaged"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_kind_that_unpacks_to_more_than_is_declared_costs_no_memory(method: int) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("mimetype", b"x" * 30_000_000)
+    lying = out.getvalue().replace(struct.pack("<I", 30_000_000), struct.pack("<I", 50))
+    tracemalloc.start()
+    try:
+        assert refusal(lying) in ("damaged", "not_what_it_says")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("part", ["container", "opf"])

@@ -223,6 +223,12 @@ def test_a_message_of_outlook_in_html_only() -> None:
     assert read(files_mail.msg({**properties, (CODEPAGE, INTEGER): 65001}), "a.msg").text == extracted.text
 
 
+def test_a_message_that_speaks_of_encrypted_packages_is_no_file_with_a_password() -> None:
+    extracted = read(files_mail.msg({**MESSAGE, (BODY, UNICODE): "EncryptedPackage and EncryptionInfo"}), "a.msg")
+
+    assert extracted.text.endswith("EncryptedPackage and EncryptionInfo")
+
+
 def test_a_cut_message_of_outlook_is_refused() -> None:
     whole = files_mail.msg(MESSAGE)
     for size in (600, len(whole) // 2, len(whole) - 512):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -153,3 +156,54 @@ def test_the_child_loads_neither_django_settings_nor_torch():
     )
     said = subprocess.run([sys.executable, "-c", code], cwd=site.BASE_DIR, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False []"
+
+
+def test_a_child_that_takes_no_input_is_given_up_in_time(settings):
+    settings.SEARCHSITE_READ_SECONDS = 1
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    os.kill(child().process.pid, signal.SIGSTOP)
+    with pytest.raises(Problem) as refused:
+        reading.read(b"a pear " * 1_000_000, "a.txt", LIMITS)
+    assert refused.value.code == "too_slow"
+    assert os.getpid() not in reading._warm
+
+
+def test_a_file_larger_than_the_childs_memory_is_refused_for_that(settings, monkeypatch):
+    settings.SEARCHSITE_READ_MEMORY_MB = 128
+    monkeypatch.setattr(reading, "OCR_MEMORY_MB", 0)
+    with pytest.raises(Problem) as refused:
+        reading.read(b"x" * 200 * 2**20, "a.txt", replace(LIMITS, max_bytes=300 * 2**20))
+    assert refused.value.code == "too_much_memory"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "no JSON", "[]", "{}", '{"last": false}', '{"extracted": {}, "last": false}', '{"problem": 1, "last": true}',
+        '{"done": 5, "total": 3}', '{"done": 0, "total": 1000000}', '{"done": 0, "total": 3}\n{"done": 0, "total": 3}',
+        '{"extracted": {"text": 1, "headings": 3}, "last": false}',
+    ],
+)  # fmt: skip
+def test_an_answer_that_makes_no_sense_ends_the_child(answer, monkeypatch):
+    """A file that took over its reader could say anything."""
+    program = f"import sys; sys.stdin.buffer.readline(); print({answer!r}, flush=True); sys.stdin.buffer.read()"
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        reading.subprocess, "Popen", lambda _command, **options: real([sys.executable, "-c", program], **options)
+    )
+    with pytest.raises(Problem) as refused:
+        reading.read(MARKDOWN, "pears.md", LIMITS)
+    assert refused.value.code == "reader_died"
+    assert os.getpid() not in reading._warm
+
+
+def test_temporary_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, ours = tmp_path / f"searchsite-read-{ended.pid}-abc", tmp_path / f"searchsite-read-{os.getpid()}-abc"
+    for folder in (left, ours):
+        (folder / "below").mkdir(parents=True)
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    assert not left.exists()
+    assert ours.exists()

@@ -209,6 +209,25 @@ def test_code_that_fits_is_not_cut(before: int, code: int) -> None:
         assert any(s.start <= start and end <= s.end for s in spans), [text[s.start : s.end] for s in spans]
 
 
+@settings(max_examples=600, deadline=None)
+@given(documents(), st.integers(1, 12), st.integers(0, 6), st.integers(0, 8))
+def test_a_block_that_fits_is_never_cut(
+    document: tuple[str, list[Heading], list[int] | None, list[tuple[int, int]]], target: int, more: int, overlap: int
+) -> None:
+    text, headings, pages, code = document
+    spans = split(text, headings, pages, word_offsets, target, target + more, overlap, code)
+
+    borders = [h.offset for h in headings] + (pages or [])
+    for start, end in code:
+        visible_start, visible_end = (
+            start + len(text[start:end]) - len(text[start:end].lstrip()),
+            start + len(text[start:end].rstrip()),
+        )
+        within_one_section = not any(start < border < end for border in borders)
+        if visible_start < visible_end and within_one_section and count(text[start:end]) <= target + more:
+            assert any(s.start <= visible_start and visible_end <= s.end for s in spans), (start, end)
+
+
 def test_code_that_does_not_fit_is_cut_at_its_blank_lines() -> None:
     text, blocks = code_in_text(3, 60, 3)
     spans = split(text, [], None, word_offsets, 20, 30, 0, blocks)

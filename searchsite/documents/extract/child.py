@@ -4,6 +4,7 @@
 database, the settings or a secret: whatever a file makes a library do, it is done to this process only.
 """
 
+import errno
 import json
 import os
 import resource
@@ -63,6 +64,8 @@ def _answer(request: dict[str, Any], requests: IO[bytes], answers: IO[bytes], se
         return {"problem": problem.as_json()}
     except MemoryError:
         return {"fault": "memory"}
+    except OSError as error:
+        return {"fault": "disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else traceback.format_exc()}
     except BaseException:  # noqa: BLE001 - a panic of Rust is no Exception; it is told, and this process ends
         return {"fault": traceback.format_exc()}
     extracted["written"] = extracted["written"] and extracted["written"].isoformat()
@@ -76,8 +79,11 @@ def _send(answers: IO[bytes], answer: dict[str, Any]) -> None:
 
 def _resident() -> int:
     """Bytes of memory that this process holds now."""
-    with open("/proc/self/statm", "rb") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:  # no Linux
+        return 0
 
 
 if __name__ == "__main__":

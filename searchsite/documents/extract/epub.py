@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element  # type: ignore[import-untyped]
 
 CONTAINER = "META-INF/container.xml"
+# What the Open eBook standard, from before EPUB, has a package begin with; another DOCTYPE is refused as anywhere.
+OEB_DOCTYPE = re.compile(rb"<!DOCTYPE\s+package\s+(?:PUBLIC\s+\"[^\"<>]{0,200}\"|SYSTEM)(?:\s+\"[^\"<>]{0,200}\")?\s*>")
 ENCRYPTION = "META-INF/encryption.xml"
 MOST_MARKUP = 8 * 2**20  # bytes of a part that says what the book consists of
 MOST_UNPACKED = 64 * 2**20  # bytes of chapters; the longest novels have 5 MB
@@ -37,7 +39,7 @@ def read(data: bytes, limits: Limits) -> Extracted:
     container = parse_xml(read_part(archive, CONTAINER, MOST_MARKUP))
     root_file = container.find(".//{*}rootfile")
     path = "" if root_file is None else root_file.get("full-path", "")
-    package = parse_xml(read_part(archive, path, MOST_MARKUP))
+    package = parse_xml(OEB_DOCTYPE.sub(b"", read_part(archive, path, MOST_MARKUP), count=1))
     parts = set(archive.namelist())
     chapters = [chapter for chapter in _chapters(package, posixpath.dirname(path)) if chapter in parts]
     if _encrypted(archive) & set(chapters):
@@ -54,12 +56,16 @@ def read(data: bytes, limits: Limits) -> Extracted:
 
 
 def _chapters(package: "_Element", folder: str) -> Iterator[str]:
-    """The names of the parts that are read one after the other: no table of contents, no notes outside of the order."""
+    """The names of the parts in the order in which they are read, behind them those outside of it (notes, answers).
+
+    A table of contents is left out.
+    """
     items = {item.get("id"): item for item in package.iterfind("{*}manifest/{*}item")}
+    references = sorted(package.iterfind("{*}spine/{*}itemref"), key=lambda item: item.get("linear") == "no")
     seen = set()
-    for reference in package.iterfind("{*}spine/{*}itemref"):
+    for reference in references:
         item = items.get(reference.get("idref"))
-        if item is None or reference.get("linear") == "no" or "nav" in item.get("properties", "").split():
+        if item is None or "nav" in item.get("properties", "").split():
             continue
         if item.get("media-type", "").lower() not in PAGES:
             continue

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import PurePath
 
 from searchsite.documents.extract.text import decode
+from searchsite.documents.extract.zipped import BROKEN_ZIP, METHODS
 from searchsite.documents.problems import Problem
 
 # The kinds as people know them, for the sentence that refuses all others.
@@ -37,6 +38,8 @@ KIND_OF_EXTENSION = {
     ".xhtml": "html",
     ".epub": "epub",
     ".eml": "eml",
+    ".mht": "eml",
+    ".mhtml": "eml",
     ".msg": "msg",
     ".md": "markdown",
     ".markdown": "markdown",
@@ -66,8 +69,7 @@ KIND_OF_EXTENSION |= {f".{extension}": "code" for extension in CODE.split()}
 TEXTUAL = frozenset(["text", "markdown", "html", "rst", "csv", "jsonl", "ipynb", "code"])
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-# How Office wraps a file with a password: its name in the directory of the OLE container.
-ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+ENCRYPTED = ("EncryptedPackage", "EncryptionInfo")  # what Office puts into an OLE container for a file with a password
 PICTURE = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|BM.{4}\0{4}|RIFF.{4}WEBP", re.DOTALL)
 PART_OF_KIND = {  # what a zip holds -> what it is
     re.compile(r"word/document\d*\.xml\Z"): "docx",
@@ -86,8 +88,9 @@ KIND_OF_STREAM = {  # what stands at the top of an OLE container
     "Book": "sheet",
     "__properties_version1.0": "msg",
 }
-# "From: ", after the line "From " of a mailbox, or an empty line or two.
-MAIL_HEADER = re.compile(rb"\s{0,9}(?:>?From [^\n]*\n)?[!-9;-~]{1,76}[ \t]*:")
+# "From: ", after a byte order mark, the line "From " of a mailbox, or an empty line or two.
+MAIL_HEADER = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,9}(?:>?From [^\n]*\n)?[!-9;-~]{1,76}[ \t]*:")
+LONGEST_MIMETYPE = 100  # bytes
 PDF_HEADER_WITHIN = 1024  # bytes; readers accept junk before it
 # Possessive and atomic: linear in time, however many comments.
 HTML_START = re.compile(
@@ -131,11 +134,13 @@ def _zip_kind(data: bytes, named: str | None) -> str | None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-            if "mimetype" in names and archive.getinfo("mimetype").file_size < 100:
-                mimetype = archive.read("mimetype").strip()
+            if "mimetype" in names and archive.getinfo("mimetype").compress_type in METHODS:
+                # Not archive.read, which unpacks all there is, whatever size is declared.
+                with archive.open("mimetype") as part:
+                    mimetype = part.read(LONGEST_MIMETYPE).strip()
                 if kind := KIND_OF_MIMETYPE.get(mimetype.removesuffix(b"-template")):
                     return kind
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except BROKEN_ZIP as error:
         # Its directory stands at the end: most likely the end is missing.
         raise Problem("damaged") if named else Problem("unsupported_kind", kinds=KINDS) from error
     return next((kind for part, kind in PART_OF_KIND.items() if any(map(part.match, names))), None)
@@ -144,10 +149,12 @@ def _zip_kind(data: bytes, named: str | None) -> str | None:
 def _ole_kind(data: bytes) -> str | None:
     import olefile  # type: ignore[import-untyped]
 
-    if ENCRYPTED_PACKAGE in data:
-        raise Problem("password")
     try:
         with olefile.OleFileIO(io.BytesIO(data)) as container:
-            return next((kind for stream, kind in KIND_OF_STREAM.items() if container.exists(stream)), None)
+            encrypted = any(map(container.exists, ENCRYPTED))
+            found = next((kind for stream, kind in KIND_OF_STREAM.items() if container.exists(stream)), None)
     except Exception as error:  # olefile promises no class of error
         raise Problem("damaged") from error
+    if encrypted:
+        raise Problem("password")
+    return found

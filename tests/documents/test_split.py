@@ -218,14 +218,14 @@ def test_a_block_that_fits_is_never_cut(
     spans = split(text, headings, pages, word_offsets, target, target + more, overlap, code)
 
     borders = [h.offset for h in headings] + (pages or [])
+    # What is longer counts as several tokens.
+    ordinary = all(len(run) <= LONGEST_TOKEN for run in re.findall(r"\S+|\s+", text))
     for start, end in code:
-        visible_start, visible_end = (
-            start + len(text[start:end]) - len(text[start:end].lstrip()),
-            start + len(text[start:end].rstrip()),
-        )
+        block = text[start:end]
         within_one_section = not any(start < border < end for border in borders)
-        if visible_start < visible_end and within_one_section and count(text[start:end]) <= target + more:
-            assert any(s.start <= visible_start and visible_end <= s.end for s in spans), (start, end)
+        if block.strip() and within_one_section and ordinary and count(block) <= target + more:
+            first, last = start + len(block) - len(block.lstrip()), start + len(block.rstrip())
+            assert any(s.start <= first and last <= s.end for s in spans), (start, end)
 
 
 def test_code_that_does_not_fit_is_cut_at_its_blank_lines() -> None:

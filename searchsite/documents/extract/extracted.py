@@ -139,7 +139,8 @@ class Writer:
         """Start a page; what is written from here on belongs to it."""
         if self._pages is None:
             self._pages = []
-        # A blank line will part this page from what was written before; the page starts behind it.
+        # A blank line will part this page from what was written before, even from the same list; it starts behind that.
+        self._run = None
         self._pages.append(self._length + (2 if self._length else 0))
 
     def unread_page(self) -> None:

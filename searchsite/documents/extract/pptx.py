@@ -3,6 +3,7 @@
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from searchsite.documents.extract import zipped
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # A deck of a thousand slides has 15 MB of XML. lxml takes up to 30 times as much memory as it is given.
 MOST_UNPACKED = 32 * 2**20
 DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+ALTERNATIVES = b"AlternateContent"
 DIAGRAM = "http://schemas.openxmlformats.org/drawingml/2006/diagram"
 RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 # Shapes whose tops differ by less stand side by side: a quarter of an inch, in EMU.
@@ -30,7 +33,7 @@ def read(data: bytes, limits: Limits) -> Extracted:
     with zipped.open_archive(data) as archive:
         properties = zipped.core_properties(archive)
         # python-pptx wants the pictures and embedded files to be there, and does not look into them.
-        copy = zipped.repacked(archive, zipped.XML_PART, MOST_UNPACKED, bytes, empty_others=True)
+        copy = zipped.repacked(archive, zipped.XML_PART, MOST_UNPACKED, _without_alternatives, empty_others=True)
     writer = Writer(limits)
     try:
         _write(copy, writer, limits)
@@ -39,6 +42,28 @@ def read(data: bytes, limits: Limits) -> Extracted:
     except Exception as error:  # python-pptx promises no class of error, and reads on demand
         raise Problem("damaged") from error
     return writer.extracted("pptx", properties.title, properties.author, properties.written)
+
+
+def _without_alternatives(xml: bytes) -> bytes:
+    """The same part, each mc:AlternateContent replaced by the first of its choices; Problem("damaged") for no XML.
+
+    python-pptx passes over what stands in one, such as a text box with an equation.
+    """
+    if ALTERNATIVES not in xml:
+        return xml
+    from lxml import etree  # type: ignore[import-untyped]
+
+    root = zipped.parse_xml(xml)
+    for alternatives in list(root.iter(f"{COMPATIBILITY}AlternateContent")):
+        parent = alternatives.getparent()
+        if parent is None:
+            continue
+        branches = [*alternatives.iterchildren(f"{COMPATIBILITY}Choice", f"{COMPATIBILITY}Fallback")]
+        for child in next((list(branch) for branch in branches if len(branch)), []):
+            alternatives.addprevious(child)
+        parent.remove(alternatives)
+    rewritten: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return rewritten
 
 
 def _write(data: bytes, writer: Writer, limits: Limits) -> None:
@@ -57,7 +82,7 @@ def _write_slide(slide: "Slide", writer: Writer) -> None:
     if title is not None:
         writer.heading(1, title.text_frame.text)
     for shape in _in_reading_order(slide.shapes):
-        if title is None or shape.shape_id != title.shape_id:
+        if shape != title:
             _write_shape(shape, writer)
     if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
         _write_text(notes, writer)
@@ -68,17 +93,28 @@ def _in_reading_order(shapes: Iterable[Any]) -> Iterator[Any]:
     keyed: list[tuple[tuple[int, int], Any]] = []
     position = (0, 0)
     for shape in shapes:
-        if shape.top is not None and shape.left is not None:
-            position = (shape.top // ONE_LINE, shape.left)
+        with suppress(ValueError):  # a position that is no number
+            if shape.top is not None and shape.left is not None:
+                position = (shape.top // ONE_LINE, shape.left)
         keyed.append((position, shape))
     for _, shape in sorted(keyed, key=lambda pair: pair[0]):
         yield shape
 
 
 def _write_shape(shape: Any, writer: Writer) -> None:
-    from pptx.enum.shapes import MSO_SHAPE_TYPE
+    """Write a shape; of one that is broken what can be read, as the others still can."""
+    try:
+        _write_parts(shape, writer)
+    except (Problem, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001, S110 - python-pptx promises no class of error
+        pass
 
-    if shape.shape_type == MSO_SHAPE_TYPE.GROUP:
+
+def _write_parts(shape: Any, writer: Writer) -> None:
+    from pptx.shapes.group import GroupShape
+
+    if isinstance(shape, GroupShape):
         for part in _in_reading_order(shape.shapes):
             _write_shape(part, writer)
     elif shape.has_text_frame:

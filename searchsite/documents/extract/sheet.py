@@ -28,6 +28,8 @@ BYTES_PER_CELL = 64
 MOST_MEMORY = 256 * 2**20
 PART = re.compile(r"(?!.*(?:vbaProject|printerSettings)).*\.(?:xml|rels|bin)\Z|mimetype\Z", re.IGNORECASE | re.DOTALL)
 REFERENCE = re.compile(r"([A-Za-z]{1,7})([0-9]{1,10})\Z")
+# The start of a row or cell of an XLSX, and the reference that says where it lies.
+PLACED = re.compile(rb"(<(?:\w{1,20}:)?(?:row|c)\b[^<>]{0,999}?)\sr\s*=\s*(?:\"[^\"<]*\"|'[^'<]*')")
 LARGEST_EXACT = 10**15
 # [MS-XLS] 2.3: records of cells, which begin with row and column.
 BIFF_CELLS = frozenset([0x0006, 0x00BD, 0x00D6, 0x00FD, 0x0203, 0x0204, 0x0205, 0x027E])
@@ -136,16 +138,30 @@ class _Extent:
 
 
 def _checked_xml(xml: bytes) -> bytes:
-    """The same XML, of a sheet or of anything else. Raises Problem as `_Extent.add` does, and "damaged"."""
+    """The XML of a sheet or of anything else; the cells of a sheet closed up where they lie too far apart.
+
+    Raises Problem as `_Extent.add` does, and "damaged".
+    """
+    try:
+        _scan_xml(xml)
+    except Problem as problem:
+        if problem.code != "unpacks_too_large":
+            raise
+        # Where a cell lies does not show in the text. Without references, each lies behind the one before.
+        xml = PLACED.sub(rb"\1", xml)
+        _scan_xml(xml)
+    return xml
+
+
+def _scan_xml(xml: bytes) -> None:
     parser = expat.ParserCreate()
     parser.StartElementHandler = _XmlScan().start
     try:
         parser.Parse(xml, True)
     except StopIteration:  # no sheet
-        return xml
+        return
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise Problem("damaged") from error
-    return xml
 
 
 class _XmlScan:

@@ -11,6 +11,7 @@ from searchsite.documents.extract.extracted import Extracted, Limits, Writer, as
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -18,7 +19,7 @@ FRONT_MATTER_KEY = re.compile(r"[\w-]+[ \t]*:", re.ASCII)
 FRONT_MATTER_VALUE = re.compile(
     r"^(title|authors?|date)[ \t]*:[ \t]*(.*(?:\n[ \t]*- .*)*)$", re.MULTILINE | re.IGNORECASE
 )
-FENCE = re.compile(r"[ \t>]*(?:[-*+]|\d+[.)])?[ \t]*(`{3,}|~{3,})")
+FENCE = re.compile(r"[ \t>]*(?:[-*+]|\d+[.)])?[ \t]*(`{3,}(?![^\n]*`)|~{3,})")  # no ```code``` within a line
 CODE_OR_COMMENT = re.compile(r"`+[^`\n]*`+|<!--")
 HEADING_ID = re.compile(r"[ \t]*\{#[\w:.-]+\}[ \t]*\Z")  # "## Pod lifetime {#pod-lifetime}", as site generators have it
 # Declarations, processing instructions, and comments that are never closed: for each markdown-it looks for its end as
@@ -26,6 +27,11 @@ HEADING_ID = re.compile(r"[ \t]*\{#[\w:.-]+\}[ \t]*\Z")  # "## Pod lifetime {#po
 DECLARATION = re.compile(r"<(?=[!?])(?!!doctype\b[^<>]{0,300}>)", re.IGNORECASE)
 NO_DECLARATION = "<\ufeff"  # the writer takes the mark out again
 MOST_NESTED = 100  # quotes and lists in each other
+# Beyond these a paragraph's marks are left as they are: markdown-it takes time quadratic in the length, and at each
+# bracket looks how far those around it reach.
+LONGEST_PARAGRAPH = 30_000  # characters
+MOST_OPEN_BRACKETS = 20
+BRACKET = re.compile(r"[\[\]]")
 TAG = re.compile(r"</?([a-zA-Z][\w:-]*)")
 BREAK_TAG = re.compile(r"<br\b", re.IGNORECASE)
 
@@ -57,7 +63,33 @@ def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
     # What is nested deeper the parser leaves out without a word.
-    return MarkdownIt("commonmark", {"maxNesting": MOST_NESTED}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"maxNesting": MOST_NESTED}).enable(["table", "strikethrough"])
+    parser.core.ruler.at("inline", _parse_paragraphs)
+    return parser
+
+
+def _parse_paragraphs(state: "StateCore") -> None:
+    """Parse what stands within each paragraph; markdown-it's own step but for paragraphs that would take too long."""
+    from markdown_it.token import Token
+
+    for token in state.tokens:
+        if token.type == "inline":
+            token.children = []
+            if _takes_too_long(token.content):
+                token.children.append(Token("text", "", 0, content=token.content))
+            else:
+                state.md.inline.parse(token.content, state.md, state.env, token.children)
+
+
+def _takes_too_long(paragraph: str) -> bool:
+    if len(paragraph) > LONGEST_PARAGRAPH:
+        return True
+    depth = 0
+    for bracket in BRACKET.findall(paragraph):
+        depth = depth + 1 if bracket == "[" else max(0, depth - 1)
+        if depth > MOST_OPEN_BRACKETS:
+            return True
+    return False
 
 
 def without_comments(source: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 
 from django.conf import settings
+from django.db import transaction
 
 from searchsite.documents import reading
+from searchsite.documents.extract import title_of_name
 from searchsite.documents.extract.extracted import Extracted, Heading, Limits, tell_nobody
 from searchsite.documents.extract.ocr import available as ocr_available
 from searchsite.documents.jobs import Progress
@@ -16,6 +18,9 @@ from searchsite.documents.language import detect
 from searchsite.documents.models import Document, Revision
 
 VERSION = 2  # raised when extraction or splitting changes: revisions made by another version are made anew
+NAME_OF_TYPED = "text.md"  # typed text is read as Markdown
+LONGEST_BEGINNING = 60  # characters
+MOST_TWINS = 20
 
 
 def pipeline() -> str:
@@ -23,27 +28,47 @@ def pipeline() -> str:
     return f"{VERSION}/{settings.SEARCHSITE_PASSAGE_TOKENS}/{settings.SEARCHSITE_PASSAGE_OVERLAP}"
 
 
+class Gone(Exception):
+    """The document was deleted while it was being worked on."""
+
+
+@contextmanager
+def adding_to(document_id: int) -> Iterator[None]:
+    """A short transaction that adds to a document, and that no deletion of it can overlap. Raises Gone."""
+    with transaction.atomic():
+        held = Document.objects.select_for_update().filter(pk=document_id).values_list("pk", flat=True)
+        if not list(held):
+            raise Gone
+        yield
+
+
 def revision_for(document: Document, progress: Progress) -> Revision:
-    """The revision of the document's present content and title, found or made."""
+    """The revision of the document's present content and title, found or made. Raises Problem and Gone."""
     wanted = {"content_hash": document.content_hash, "given_title": document.title, "pipeline": pipeline()}
     revision = document.revisions.filter(**wanted).order_by("pk").last()
-    if revision is None or can_read_more(revision):
-        extracted, encoded_title = _extracted(document, progress)
-        revision = Revision.objects.create(
-            document=document,
-            title=document.title or extracted.title[:300] or document.name,
-            encoded_title=encoded_title,
-            author=extracted.author,
-            written=extracted.written,
-            language=_language(extracted),
-            kind=extracted.kind,
-            text=extracted.text,
-            unread=extracted.unread,
-            pages=extracted.pages,
-            headings=[[h.offset, h.level, h.title] for h in extracted.headings],
-            preformatted=extracted.preformatted,
-            **wanted,
-        )
+    if revision is not None and not can_read_more(revision):
+        return revision
+    twin = _twin(document)
+    extracted = _read_before(twin, document.name) if twin else _read(document, progress)
+    revision = Revision(
+        document=document,
+        title=document.title or _title(document, extracted),
+        found_title="" if extracted.named_by_file else extracted.title,
+        # Encoded as the copy is, unless one of the two was given a title.
+        encoded_title="" if twin is None or document.title or twin.given_title else twin.encoded_title or twin.title,
+        author=extracted.author,
+        written=extracted.written,
+        language=_language(extracted),
+        kind=extracted.kind,
+        text=extracted.text,
+        unread=extracted.unread,
+        pages=extracted.pages,
+        headings=[[h.offset, h.level, h.title] for h in extracted.headings],
+        preformatted=extracted.preformatted,
+        **wanted,
+    )
+    with adding_to(document.pk):
+        revision.save()
     return revision
 
 
@@ -52,39 +77,40 @@ def can_read_more(revision: Revision) -> bool:
     return bool(revision.unread) and ocr_available()
 
 
-def _extracted(document: Document, progress: Progress) -> tuple[Extracted, str]:
-    """What the document's content holds, and the title under which a copy of it was encoded ("" without one).
-
-    What was read before, for another document with the same content, is not read again, and stays encoded as it is.
-    """
-    twin = (
-        Revision.objects.filter(content_hash=document.content_hash, pipeline=pipeline(), given_title="")
-        .exclude(document=document)
-        .select_related("document")
-        .order_by("pk")
-        .first()
-    )
-    # The same bytes under another ending (.md, .txt) may be of another kind.
-    if twin and _ending(twin.document) == _ending(document) and not can_read_more(twin):
-        shared = _as_extracted(twin)
-        # Its title may have been taken from the name of the file.
-        if twin.title == PurePath(twin.document.name).stem:
-            shared = replace(shared, title=PurePath(document.name).stem)
-        elif twin.title == twin.document.name:
-            shared = replace(shared, title=document.name)
-        return shared, "" if document.title else twin.encoded_title or twin.title
+def _read(document: Document, progress: Progress) -> Extracted:
+    """What the document's content holds."""
     within = limits(lambda done, total: progress("reading", done, total))
-    return reading.read(_content(document), document.name or "text.md", within), ""
+    return reading.read(_content(document), document.name or NAME_OF_TYPED, within)
+
+
+def _twin(document: Document) -> Revision | None:
+    """What the same content came to before, for another document."""
+    same = Revision.objects.filter(content_hash=document.content_hash, pipeline=pipeline()).exclude(document=document)
+    large = ("text", "headings", "preformatted", "pages")  # fetched of the one that is taken
+    for revision in same.select_related("document").defer(*large).order_by("given_title", "pk")[:MOST_TWINS]:
+        # The same bytes under another ending (.md, .txt) may be of another kind.
+        if _ending(revision.document) == _ending(document) and not can_read_more(revision):
+            return revision
+    return None
 
 
 def _ending(document: Document) -> str:
-    return PurePath(document.name).suffix.lower() if document.file else ""
+    return PurePath(document.name if document.file else NAME_OF_TYPED).suffix.lower()
 
 
-def _as_extracted(revision: Revision) -> Extracted:
+def _title(document: Document, extracted: Extracted) -> str:
+    if extracted.named_by_file and not document.name:  # typed text that begins with a long line
+        beginning = extracted.text.lstrip()[:LONGEST_BEGINNING].partition("\n")[0]
+        return f"{beginning.rstrip()}…"
+    return extracted.title[:300]
+
+
+def _read_before(revision: Revision, name: str) -> Extracted:
+    """What was read into a revision, for a file of that name."""
     return Extracted(
         text=revision.text,
-        title=revision.title,
+        title=revision.found_title or title_of_name(name or NAME_OF_TYPED, revision.kind),
+        named_by_file=not revision.found_title,
         kind=revision.kind,
         pages=revision.pages,
         headings=[Heading(*heading) for heading in revision.headings],

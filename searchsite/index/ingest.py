@@ -7,8 +7,6 @@ costs one batch: the next attempt goes on from what is stored.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import transaction
@@ -21,6 +19,7 @@ from searchsite.documents.jobs import Progress
 from searchsite.documents.language import detect
 from searchsite.documents.models import Document, Job, Passage, Revision
 from searchsite.documents.problems import Problem
+from searchsite.documents.revisions import Gone, adding_to
 from searchsite.documents.split import split
 from searchsite.index import backends
 from searchsite.index.models import Vector
@@ -29,20 +28,6 @@ from searchsite.index.vectors import as_bytes, encoded_text, text_hash
 log = logging.getLogger(__name__)
 
 BATCH = 256
-
-
-class Gone(Exception):
-    """The document was deleted while it was being worked on."""
-
-
-@contextmanager
-def adding_to(revision: Revision) -> Iterator[None]:
-    """A short transaction that adds to a revision, and that no deletion of its document can overlap. Raises Gone."""
-    with transaction.atomic():
-        held = Document.objects.select_for_update().filter(pk=revision.document_id).values_list("pk", flat=True)
-        if not list(held):
-            raise Gone
-        yield
 
 
 def ingest(job: Job, progress: Progress) -> None:
@@ -108,7 +93,7 @@ def store_passages(revision: Revision) -> None:
             )
             for n, span in enumerate(spans[first : first + BATCH])
         ]
-        with adding_to(revision):
+        with adding_to(revision.document_id):
             Passage.objects.bulk_create(batch)
     revision.split = True
     revision.save(update_fields=["split"])
@@ -141,7 +126,7 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
         vectors = [
             Vector(passage_id=pk, fingerprint=fingerprint, text_hash=key, data=known[key]) for pk, key in hashes.items()
         ]
-        with adding_to(revision):
+        with adding_to(revision.document_id):
             Vector.objects.bulk_create(vectors, ignore_conflicts=True)  # another worker may have stored the same
     progress("encoding", total, total)
     return len(missing)

@@ -270,3 +270,16 @@ def test_a_large_embedding_stays_as_stored_and_the_vectors_are_the_same(
         found = {values.dtype for values in encoder.model.parameters()}
         assert found == {stored, getattr(torch, dtype)}
         assert (encoder.encode_passages(TEXTS) * expected).sum(axis=1).min() >= least
+
+
+def test_a_model_that_cannot_compute_in_bfloat16_computes_in_float32(tmp_path: Path, monkeypatch) -> None:
+    transformers.FNetModel(
+        transformers.FNetConfig(
+            vocab_size=len(VOCABULARY), hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+            max_position_embeddings=MAX_TOKENS, pad_token_id=0,
+        )
+    ).save_pretrained(write_vocabulary(tmp_path / "fourier"))  # fmt: skip
+    monkeypatch.setattr(local, "_computes_in_bfloat16", lambda device: True)
+    encoder = local.load(resolve("fourier", tmp_path))
+    assert {values.dtype for values in encoder.model.parameters()} == {torch.float32}
+    assert np.isfinite(encoder.encode_passages(TEXTS)).all()

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from searchsite.documents import reading, revisions
-from searchsite.documents.models import Collection, Document, State
+from searchsite.documents.models import Collection, Document, Job, Revision, State
 from searchsite.documents.uploads import take_in
 from searchsite.index import backends, space
 from searchsite.index.models import Vector
@@ -81,6 +81,73 @@ def test_the_same_bytes_under_another_ending_are_read_as_what_they_are(public, u
     first, second = upload(public, "beans.md", source), upload(public, "beans.txt", source)
     assert read_and_encoded["read"] == 2
     assert (first.live_revision.kind, second.live_revision.kind) == ("markdown", "text")
+
+
+def test_typed_text_is_markdown_whatever_a_file_without_ending_held(
+    public, upload, read_and_encoded, django_capture_on_commit_callbacks
+):
+    source = b"# Beans\n\nWater the *beans* in the evening."
+    upload(public, "README", source)
+    with django_capture_on_commit_callbacks(execute=True):
+        typed = Document(collection=public, text=source.decode())
+        typed.save()
+    typed.refresh_from_db()
+    assert (typed.live_revision.kind, typed.shown_title) == ("markdown", "Beans")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "content", "titles"),
+    [
+        ("report.html", "other.html", b"<title>report</title><p>Water the beans.</p>", ("report", "report")),
+        (".bashrc", ".zshrc", LONG_LINE, ("bashrc", "zshrc")),
+        ("a.py", "b.py", b"x = 1", ("a.py", "b.py")),
+    ],
+)
+def test_each_copy_is_titled_by_the_file_or_by_its_own_name(public, upload, first, second, content, titles):
+    assert (upload(public, first, content).shown_title, upload(public, second, content).shown_title) == titles
+
+
+def test_text_is_shared_with_a_copy_that_was_given_a_title(
+    public, upload, read_and_encoded, django_capture_on_commit_callbacks
+):
+    first = upload(public, "beans.txt")
+    with django_capture_on_commit_callbacks(execute=True):
+        first.title = "When to water"
+        first.save()
+    read_and_encoded["read"] = 0
+    assert upload(public, "copy.txt").shown_title == "copy"
+    assert read_and_encoded["read"] == 0
+
+
+def test_typed_text_with_a_long_first_line_is_titled_by_its_beginning(public, add):
+    document = add(public, LONG_LINE.decode() + " And so on, for ever.")
+    assert document.shown_title == "Water the beans in the evening, the pears in the morning, an…"
+
+
+def test_a_file_in_place_of_another_is_read_as_what_it_is(public, upload, django_capture_on_commit_callbacks):
+    document = upload(public, "beans.txt")
+    with django_capture_on_commit_callbacks(execute=True):
+        document.file = SimpleUploadedFile("beans.md", b"# Beans\n\nWater the *beans*.")
+        document.save()
+    document.refresh_from_db()
+    assert (document.name, document.live_revision.kind) == ("beans.md", "markdown")
+
+
+def test_a_document_deleted_while_it_is_read_leaves_nothing(public, upload, monkeypatch, caplog):
+    real = reading.read
+
+    def read_and_delete(*args):
+        extracted = real(*args)
+        Document.objects.all().delete()
+        return extracted
+
+    monkeypatch.setattr(reading, "read", read_and_delete)
+    document = Document(collection=public, text="Water the beans.")
+    document.save()
+    from searchsite.index.ingest import ingest
+
+    ingest(Job(document_id=document.pk), lambda *_progress: None)
+    assert not Revision.objects.exists()
 
 
 def test_a_new_version_of_the_pipeline_reads_both_once(public, upload, read_and_encoded, monkeypatch):

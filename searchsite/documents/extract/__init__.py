@@ -9,7 +9,7 @@ from searchsite.documents.extract.extracted import Extracted, Heading, Limits
 from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, identify
 from searchsite.documents.problems import Problem, megabytes
 
-__all__ = ["READERS", "Extracted", "Heading", "Limits", "extract", "safe_name"]
+__all__ = ["READERS", "Extracted", "Heading", "Limits", "extract", "safe_name", "title_of_name"]
 
 # Kind -> the function of this package that reads it: (data, limits) -> Extracted, or a Problem raised. Imported, with
 # its library, when the first file of its kind comes.
@@ -62,7 +62,8 @@ def extract(data: bytes, name: str, limits: Limits) -> Extracted:
     extracted: Extracted = getattr(import_module(f"{__name__}.{module}"), function)(content, limits)
     if not extracted.text.strip():
         raise Problem("no_text")
-    return replace(extracted, title=_title(extracted, name))
+    found = _title(extracted, name)
+    return replace(extracted, title=found or title_of_name(name, kind), named_by_file=not found)
 
 
 def safe_name(name: str) -> str:
@@ -81,10 +82,16 @@ def safe_name(name: str) -> str:
     return visible[:LONGEST_NAME]
 
 
-def _title(extracted: Extracted, name: str) -> str:
-    """What the file calls itself, else its first heading, else its first line if it is short, else its name."""
+def title_of_name(name: str, kind: str) -> str:
+    """A title for a file that has none in it: its name, without its ending unless it is a program's."""
     name = safe_name(name)
-    stem, dot, extension = name.rpartition(".")
+    stem, _, extension = name.rpartition(".")
+    return (name if kind == "code" else stem or extension)[:LONGEST_TITLE]
+
+
+def _title(extracted: Extracted, name: str) -> str:
+    """What the file calls itself, else its first heading, else its first line if it is short, else nothing."""
+    _, dot, extension = safe_name(name).rpartition(".")
     first_line = extracted.text.lstrip().partition("\n")[0].strip()
     candidates = ["" if NO_TITLE.match(extracted.title) else extracted.title]
     if extracted.kind not in NAMED_BY_FILE:
@@ -92,5 +99,4 @@ def _title(extracted: Extracted, name: str) -> str:
         # The first line of a text in a file of no known ending (a message, a dump) says little about it, too.
         if len(first_line) <= LONGEST_TITLE_LINE and (not dot or f".{extension}".lower() in KIND_OF_EXTENSION):
             candidates.append(first_line)
-    candidates.append(name if extracted.kind == "code" else stem or extension)
-    return next(filter(None, candidates))[:LONGEST_TITLE]
+    return next(filter(None, candidates), "")[:LONGEST_TITLE]

@@ -59,6 +59,7 @@ class Extracted:
     pages: where each page (slide, sheet) starts, page n at pages[n - 1]; None where the format has no pages.
     preformatted: (start, end) of the blocks whose line breaks are meant, such as code.
     author, written: as the file has them; "" and None where it does not say.
+    named_by_file: whether the title is only the name of the file.
     unread: the numbers of the pages that are pictures without a text layer, and were not read.
     """
 
@@ -71,6 +72,7 @@ class Extracted:
     author: str = ""
     written: date | None = None
     unread: list[int] = field(default_factory=list)
+    named_by_file: bool = False
 
 
 def clean(text: str) -> str:

@@ -221,7 +221,10 @@ class Document(models.Model):
         if self.file and not self.file._committed:  # type: ignore[attr-defined]
             from searchsite.documents.extract import safe_name
 
-            self.name = self.name or safe_name(self.file.name or "")
+            if self._state.adding:
+                self.name = self.name or safe_name(self.file.name or "")
+            elif self.file.name:  # another file in place of the one before
+                self.name = safe_name(self.file.name)
             self.size = self.file.size
             self.file.save("upload", self.file.file, save=False)
         if self.file:
@@ -245,6 +248,7 @@ class Revision(models.Model):
     given_title = models.CharField(max_length=300, blank=True)
     title = models.CharField(max_length=300)
     kind = models.CharField(max_length=20, blank=True)
+    found_title = models.CharField(max_length=300, blank=True)  # in the file, not its name
     # Passages are encoded under this title where it is not empty: that of an earlier copy of the same content.
     encoded_title = models.CharField(max_length=300, blank=True)
     author = models.CharField(max_length=200, blank=True)

@@ -8,6 +8,7 @@ import os
 import pytest
 from django.core.management import CommandError, call_command
 
+from searchsite.documents.extract import ocr
 from searchsite.documents.models import Collection, Document, State
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +80,14 @@ def test_odd_file_names_are_imported(tmp_path, run):
     (tmp_path / "x" / os.fsdecode(b"caf\xe9.md")).write_text("Latin-1 in the name.")
     assert "1 added" in run(str(tmp_path / "x"), "--collection", "Odd")[0]
     assert "1 unchanged" in run(str(tmp_path / "x"), "--collection", "Odd")[0]
+
+
+def test_pictures_in_a_folder_are_left_out_without_the_ocr_extra(folder, run, monkeypatch):
+    monkeypatch.setattr(ocr, "available", lambda: False)
+    picture = folder / "logo.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    out, _err = run(str(folder), "--collection", "Papers")
+    assert "1 pictures left out" in out
+    assert not Document.objects.filter(name="logo.png").exists()
+    run(str(picture), "--collection", "Papers")
+    assert Document.objects.get(name="logo.png").state == State.FAILED

@@ -12,7 +12,7 @@ from django.core.files import File
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.text import slugify
 
-from searchsite.documents.extract import safe_name
+from searchsite.documents.extract import ocr, safe_name
 from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, KINDS
 from searchsite.documents.models import Collection, Document
 from searchsite.documents.problems import Problem
@@ -36,6 +36,14 @@ class Command(BaseCommand):
             if not path.exists():
                 raise CommandError(f"There is no {path}.")
         found = [(source, path) for given in paths for source, path in files_below(given)]
+        if not ocr.available():
+            # Folders of pages are full of drawings and logos: a file that is named is taken in, and says what it needs.
+            pictures = [one for one in found if is_picture(one[1]) and one[1] not in paths]
+            found = [one for one in found if one not in pictures]
+            if pictures:
+                self.stdout.write(
+                    f"{len(pictures)} pictures left out: the OCR extra (requirements-ocr.txt) reads them."
+                )
         if not found:
             raise CommandError(f"Nothing to import there: files of these kinds are read: {KINDS}.")
         into = collection_named(collection)
@@ -64,6 +72,10 @@ def files_below(given: Path) -> Iterator[tuple[str, Path]]:
         hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
         if path.is_file() and not path.is_symlink() and not hidden and path.suffix.lower() in KIND_OF_EXTENSION:
             yield source_of(path), path
+
+
+def is_picture(path: Path) -> bool:
+    return KIND_OF_EXTENSION.get(path.suffix.lower()) == "image"
 
 
 def source_of(path: Path) -> str:

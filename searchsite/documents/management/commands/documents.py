@@ -38,12 +38,10 @@ class Command(BaseCommand):
         found = [(source, path) for given in paths for source, path in files_below(given)]
         if not ocr.available():
             # Folders of pages are full of drawings and logos: a file that is named is taken in, and says what it needs.
-            pictures = [one for one in found if is_picture(one[1]) and one[1] not in paths]
-            found = [one for one in found if one not in pictures]
-            if pictures:
-                self.stdout.write(
-                    f"{len(pictures)} pictures left out: the OCR extra (requirements-ocr.txt) reads them."
-                )
+            kept = [(source, path) for source, path in found if path in paths or not is_picture(path)]
+            if left_out := len(found) - len(kept):
+                self.stdout.write(f"{left_out} pictures left out: the OCR extra (requirements-ocr.txt) reads them.")
+            found = kept
         if not found:
             raise CommandError(f"Nothing to import there: files of these kinds are read: {KINDS}.")
         into = collection_named(collection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from datetime import date
 
 import pytest
@@ -97,6 +98,78 @@ def test_of_alternatives_the_plain_text_is_read_and_every_file() -> None:
     )
     empty = plain.removesuffix("plain")
     assert read("Subject: x\n" + multipart("alternative", empty, rich)).text == "x\n\nrich"
+
+
+def test_html_that_says_much_more_than_the_plain_text_is_read() -> None:
+    stub = "Content-Type: text/plain\n\nYour mail program cannot show HTML."
+    page = "Content-Type: text/html\n\n<title>no</title><style>p {}</style><p>" + "A <b>real</b> &amp; long text. " * 5
+    related = multipart("related", page, "Content-Type: image/png\n\nx", boundary="C")
+    shown = " ".join(["A real & long text."] * 5)
+
+    for rich in (page, related):
+        assert read("Subject: x\n" + multipart("alternative", stub, rich)).text == f"x\n\n{shown}"
+    short = f"Content-Type: text/html\n\n<p>{'Not twice as long as that. ' * 2}"
+    assert read("Subject: x\n" + multipart("alternative", stub, short)).text.endswith("cannot show HTML.")
+    deep = f"Content-Type: text/html\n\n{'<div>' * 5000}x"
+    assert read("Subject: x\n" + multipart("alternative", stub, deep)).text.endswith("cannot show HTML.")
+
+
+def test_files_without_a_name_are_named_after_their_kind() -> None:
+    pdf = base64.encodebytes(files.pdf("The plan")).decode()
+    head = "Content-Type: application/pdf\nContent-Transfer-Encoding: base64\n"
+    body = multipart(
+        "mixed",
+        "Content-Type: text/plain\n\nhello",
+        f"{head}Content-Disposition: attachment\n\n{pdf}",
+        f"{head}Content-Disposition: inline\n\n{pdf}",
+        "Content-Type: x/unknown-kind\n\n\0\1\2",
+    )
+
+    extracted = read("Subject: x\n" + body)
+
+    assert extracted.text == ("x\n\nhello\n\nattachment.pdf\n\nThe plan\n\nattachment.pdf\n\nThe plan\n\nattachment")
+
+
+def test_a_report_of_delivery() -> None:
+    status = (
+        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; a.example\n\n"
+        "Final-Recipient: rfc822; bob@example.org\nDiagnostic-Code: smtp; 550 <no>\n & such user\n"
+    )
+    body = multipart("report", "Content-Type: text/plain\n\nNot delivered.", status)
+
+    assert read("Subject: x\n" + body).text == (
+        "x\n\nNot delivered.\n\nReporting-MTA: dns; a.example\n\n"
+        "Final-Recipient: rfc822; bob@example.org\nDiagnostic-Code: smtp; 550 <no> & such user"
+    )
+
+
+def test_a_byte_order_mark_before_the_headers() -> None:
+    assert read("\ufeffSubject: x\n\n会议").text == "x\n\n会议"
+
+
+@pytest.mark.parametrize("name", ["a.mht", "A.MHTML"])
+def test_a_page_that_a_browser_saved(name: str) -> None:
+    page = base64.encodebytes("<title>A page</title><h1>鸭子 &amp; geese</h1><p>They swim.</p>".encode()).decode()
+    body = multipart(
+        "related",
+        f"Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: base64\n\n{page}",
+        "Content-Type: text/css\nContent-Location: cid:a\n\np { color: red }",
+        "Content-Type: image/png\nContent-Transfer-Encoding: base64\nContent-Location: a.png\n\niVBORw0KGgo=",
+        "Content-Type: text/html\nContent-Location: cid:frame\n\n<p>A frame.",
+    )
+
+    extracted = read(f"From: <Saved by Blink>\nSubject: A page\nMIME-Version: 1.0\n{body}", name)
+
+    assert extracted.text == "A page\n\nFrom: <Saved by Blink>\n\n鸭子 & geese\n\nThey swim.\n\nA frame."
+    assert (extracted.kind, extracted.title, extracted.author) == ("eml", "A page", "")
+
+
+def test_many_parts_take_no_longer_than_their_length() -> None:
+    start = time.perf_counter()
+    for part in ("Content-Type: multipart/mixed; boundary=B\n\n--B\n", "\n--B\n"):
+        message = "Subject: x\nContent-Type: multipart/mixed; boundary=B\n\n--B\n" + part * (1_000_000 // len(part))
+        assert read(message + "\ntext").text.startswith("x")
+    assert time.perf_counter() - start < 30  # 4 s
 
 
 def test_attachments_are_sections() -> None:
@@ -195,8 +268,16 @@ MESSAGE: files_mail.Properties = {
 
 
 def test_a_message_of_outlook() -> None:
-    note = {(FILE_NAME, UNICODE): "notes.md", (CONTENT, BINARY): b"# Notes\n\nHello", (METHOD, INTEGER): 1}
-    bad = {(FILE_NAME, UNICODE): "data.bin", (CONTENT, BINARY): bytes(range(256)), (METHOD, INTEGER): 1}
+    note: files_mail.Properties = {
+        (FILE_NAME, UNICODE): "notes.md",
+        (CONTENT, BINARY): b"# Notes\n\nHello",
+        (METHOD, INTEGER): 1,
+    }
+    bad: files_mail.Properties = {
+        (FILE_NAME, UNICODE): "data.bin",
+        (CONTENT, BINARY): bytes(range(256)),
+        (METHOD, INTEGER): 1,
+    }
 
     extracted = read(files_mail.msg(MESSAGE, [note, bad]), "a.msg")
 

@@ -1,4 +1,7 @@
-"""Mail: messages as they are sent (EML) and as Outlook keeps them (MSG), with what is attached to them."""
+"""Mail: messages as they are sent (EML) and as Outlook keeps them (MSG), with what is attached to them.
+
+Browsers save pages in the form of a message, too (MHT).
+"""
 
 import codecs
 import io
@@ -8,8 +11,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
-from email.errors import MessageError
-from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from functools import partial
@@ -17,6 +18,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 from searchsite.documents.extract import extract, html
 from searchsite.documents.extract.extracted import Extracted, Limits, Writer, as_date, one_line
+from searchsite.documents.extract.mail_parts import (
+    DEEPEST,
+    LONGEST_HEADER,
+    REPORTS,
+    children,
+    content_of,
+    decoded,
+    filename,
+    header,
+    is_attachment,
+    parts,
+    text_of,
+)
 from searchsite.documents.extract.text import decode
 from searchsite.documents.problems import Problem
 
@@ -26,12 +40,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HEADERS = ("From", "To", "Cc", "Date")
-LONGEST_HEADER = 20_000  # characters; a message may go to hundreds of people
 MOST_ATTACHMENTS = 50  # that are read, of a message and all that is attached to it
 DEEPEST_ATTACHMENT = 2  # a file in a message that is attached to a message
-DEEPEST = 50  # parts, or messages, within each other
+SAVED_BY = re.compile(r"[\"<]?Saved by ")  # in an MHT file in the sender's place
 ADDRESS = re.compile(r'\s*"?([^"<>]*?)"?\s*<[^<>]*>')
-FOLDED = re.compile(r"\r?\n[ \t]*")
 SHORT_FILENAME = 0x3704  # PidTagAttachFilename, the name as DOS had it
 DISPLAY_NAME = 0x3001  # PidTagDisplayName, all that an attached message has
 
@@ -73,27 +85,30 @@ def read_eml(data: bytes, limits: Limits) -> Extracted:
     writer = Writer(limits)
     with _reading():
         _write_message(message, writer, limits, 1)
-    sender = _header(message, "From")
-    return writer.extracted("eml", _header(message, "Subject"), _name(sender), as_date(_header(message, "Date")))
+    sender = header(message, "From")
+    sender = "" if SAVED_BY.match(sender) else sender
+    return writer.extracted("eml", header(message, "Subject"), _name(sender), as_date(header(message, "Date")))
 
 
-def _write_message(message: "Message", writer: Writer, limits: Limits, level: int) -> None:
+def _write_message(message: Message, writer: Writer, limits: Limits, level: int) -> None:
     """Write the headers, then the parts, messages within this one as sections one level lower."""
     if level > DEEPEST:
         raise Problem("nested_too_deep", limit=DEEPEST)
-    _write_head(_header(message, "Subject"), {name: _header(message, name) for name in HEADERS}, writer, level)
+    _write_head(header(message, "Subject"), {name: header(message, name) for name in HEADERS}, writer, level)
     attachments = []
-    for part in _parts(message, 1):
-        if part.get_content_type() == "message/rfc822":
-            for inner in _children(part):
+    for part in parts(message):
+        kind = part.get_content_type()
+        if kind == "message/rfc822":
+            for inner in children(part):
                 _write_message(inner, writer, limits, level + 1)
-        elif _is_attachment(part):
+        elif kind in REPORTS:
+            _write_report(part, writer)
+        elif is_attachment(part):
             attachments.append(part)
         elif part.get_content_maintype() == "text":
-            _write_body(_text(part), part.get_content_subtype() == "html", writer)
+            _write_body(text_of(part), part.get_content_subtype() == "html", writer)
     for part in attachments:
-        if name := _filename(part):
-            _write_attachment(_content(part), name, writer, limits, level + 1)
+        _write_attachment(content_of(part), filename(part), writer, limits, level + 1)
 
 
 def _write_head(subject: str, headers: dict[str, str], writer: Writer, level: int) -> None:
@@ -101,84 +116,17 @@ def _write_head(subject: str, headers: dict[str, str], writer: Writer, level: in
     writer.block("\n".join(f"{name}: {value}" for name, value in headers.items() if value))
 
 
+def _write_report(part: Message, writer: Writer) -> None:
+    """Write the fields of each group: those about the message, and those about each one it was meant for."""
+    for group in children(part):
+        writer.block("\n".join(f"{name}: {one_line(decoded(str(value)))}" for name, value in group.raw_items()))
+
+
 def _write_body(text: str, is_html: bool, writer: Writer) -> None:
     if not is_html:
         writer.block(text)
     elif (page := html.parse(text)) is not None:
         html.write(page, writer)
-
-
-def _children(part: "Message") -> list["Message"]:
-    payload = part.get_payload()
-    return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
-
-
-def _parts(part: "Message", depth: int) -> Iterator["Message"]:
-    """The parts that hold something themselves, in their order; of alternatives the one that is read, and all files."""
-    if depth > DEEPEST:
-        raise Problem("nested_too_deep", limit=DEEPEST)
-    if part.get_content_type() == "message/rfc822" or not part.is_multipart():
-        yield part
-        return
-    children = _children(part)
-    read = children
-    if part.get_content_type() == "multipart/alternative":
-        read = [_plainest(children)] if children else []
-    for child in children:
-        chosen = any(child is other for other in read)
-        yield from (leaf for leaf in _parts(child, depth + 1) if chosen or _is_attachment(leaf))
-
-
-def _plainest(alternatives: list["Message"]) -> "Message":
-    """Plain text with something in it, else the last, which is the richest."""
-    plain = (part for part in alternatives if part.get_content_type() == "text/plain" and _text(part).strip())
-    return next(plain, alternatives[-1])
-
-
-def _is_attachment(part: "Message") -> bool:
-    is_file = part.get_content_disposition() == "attachment" or bool(_filename(part))
-    return part.get_content_type() != "message/rfc822" and is_file
-
-
-def _filename(part: "Message") -> str:
-    return one_line(_decoded(part.get_filename() or ""))
-
-
-def _content(part: "Message") -> bytes:
-    """The bytes of a part, its base64 or quoted-printable undone; b"" where that cannot be done."""
-    try:
-        content = part.get_payload(decode=True)
-    except (ValueError, LookupError):
-        return b""
-    return content if isinstance(content, bytes) else b""
-
-
-def _text(part: "Message") -> str:
-    """The text of a part; a character set that does not fit it is not believed."""
-    return decode(_content(part), part.get_content_charset() or "") or ""
-
-
-def _header(message: "Message", name: str) -> str:
-    """The first header of this name as a reader sees it; "" without one."""
-    # Not message[name], which makes of bytes beyond ASCII what cannot be undone.
-    values = (value for key, value in message.raw_items() if key.lower() == name.lower())
-    return one_line(_decoded(str(next(values, ""))))
-
-
-def _decoded(value: str) -> str:
-    """A header's value with its encoded words (=?utf-8?B?...?=) decoded."""
-    raw = FOLDED.sub(" ", value[:LONGEST_HEADER]).encode("utf-8", "surrogateescape")
-    text = decode(raw) or ""
-    try:
-        pieces = decode_header(text)
-    except (MessageError, ValueError):
-        return text
-    return "".join(piece if isinstance(piece, str) else _word(piece, charset) for piece, charset in pieces)
-
-
-def _word(piece: bytes, charset: str | None) -> str:
-    # decode_header gives what stands between encoded words in this codec.
-    return decode(piece, charset) or "" if charset else piece.decode("raw-unicode-escape", "replace")
 
 
 def _name(sender: str) -> str:
@@ -231,11 +179,11 @@ def read_msg(data: bytes, limits: Limits) -> Extracted:
     message = _load(data)
     writer = Writer(limits)
     subject, sender = _got(lambda: message.subject) or "", _got(lambda: message.sender) or ""
-    kept = {name.title(): _decoded(value) for name, value in (_got(lambda: message.message_headers) or {}).items()}
+    kept = {name.title(): decoded(value) for name, value in (_got(lambda: message.message_headers) or {}).items()}
     sent = _got(lambda: message.sent_date)
     people = _got(lambda: [recipient.name or recipient.email_address for recipient in message.recipients]) or []
     headers = {
-        "From": _decoded(sender),
+        "From": decoded(sender),
         "To": kept.get("To") or ", ".join(people),
         "Cc": kept.get("Cc", ""),
         "Date": kept.get("Date") or (f"{sent:%Y-%m-%d %H:%M} UTC" if sent else ""),

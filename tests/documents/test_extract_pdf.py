@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from searchsite.documents.extract import Extracted, Limits, extract, ocr
+from searchsite.documents.extract import Extracted, Limits, extract, ocr, pdf_lines
 from searchsite.documents.extract.extracted import Heading
 from searchsite.documents.problems import Problem
 from tests.documents import files
@@ -126,6 +126,227 @@ def test_each_page_that_is_recognised_is_a_sign_of_life(pictures: list[tuple[int
     read(build("One", "picture"), Limits(2_000_000, 10, 1000, lambda done, total: told.append((done, total))))
 
     assert told == [(1, 2)]
+
+
+# --- scans with something on them
+
+STAMP = "DEF-000123 & <co>"
+WHOLE = "q 600 0 0 800 0 0 cm /I Do Q "
+STRIPS = "q 600 0 0 300 0 0 cm /I Do Q q 600 0 0 300 0 300 cm /I Do Q "
+NESTED = "q 300 0 0 400 0 0 cm /N Do Q "
+SMALL = "q 300 0 0 400 0 0 cm /I Do Q "
+
+
+def stamped(*pictures: str, text: str = STAMP, mode: int = 0, first: bool = False) -> bytes:
+    """A PDF, each page with one of these pictures, and the text on it, or first and behind it."""
+    shown = f"BT {mode} Tr /F1 12 Tf 50 20 Td ({files._quoted(text)}) Tj ET "
+    contents = {100 + 2 * n: shown + picture if first else picture + shown for n, picture in enumerate(pictures)}
+    resources = "/Resources << /Font << /F1 3 0 R >> /XObject << /I 5 0 R /N 6 0 R >> >>"
+    objects = {
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        2: f"<< /Type /Pages /Kids [{' '.join(f'{n} 0 R' for n in contents)}] /Count {len(contents)} >>".encode(),
+        3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        5: stream("/Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8", "x"),
+        6: stream(f"/Type /XObject /Subtype /Form /BBox [0 0 2 2] /Matrix [2 0 0 2 0 0] {resources}", "/I Do"),
+    }
+    for number, content in contents.items():
+        page = f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents {number + 1} 0 R {resources} >>"
+        objects |= {number: page.encode(), number + 1: stream("", content)}
+    return files._with_table(objects, b"/Root 1 0 R")
+
+
+def stream(entries: str, content: str) -> bytes:
+    return f"<< {entries} /Length {len(content)} >>\nstream\n{content}\nendstream".encode()
+
+
+def test_a_scan_with_a_stamp_is_unread_and_keeps_the_stamp(no_ocr: None) -> None:
+    extracted = read(stamped(WHOLE, STRIPS, NESTED, SMALL, ""))
+
+    assert extracted.text == "\n\n".join([STAMP] * 5)
+    assert extracted.unread == [1, 2, 3]
+
+
+def test_a_scan_with_a_stamp_is_recognised_and_keeps_what_ocr_did_not_read(pictures: list[tuple[int, int]]) -> None:
+    assert read(stamped(WHOLE)).text == f"Read by OCR & <more>\n\n{STAMP}"
+    assert read(stamped(WHOLE, text="READ by  OCR")).text == "Read by OCR & <more>"
+    assert len(pictures) == 2
+
+
+@pytest.mark.parametrize(
+    "scan",
+    [
+        stamped(WHOLE, mode=3),  # an invisible text layer
+        stamped(WHOLE, first=True),  # one behind the picture
+        stamped(WHOLE, text="ill " * 40),
+    ],
+)
+def test_a_scan_that_was_recognised_before_stays_as_it_is(pictures: list[tuple[int, int]], scan: bytes) -> None:
+    extracted = read(scan)
+
+    assert (extracted.unread, pictures) == ([], [])
+    assert "OCR" not in extracted.text
+
+
+def test_a_page_that_cannot_be_rendered_is_not_read_anew_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pypdfium2 import PdfiumError, PdfPage  # type: ignore[import-untyped]
+
+    def render(*_args: object, **_options: object) -> None:
+        raise PdfiumError("no bitmap")
+
+    monkeypatch.setattr(ocr, "available", lambda: True)
+    monkeypatch.setattr(PdfPage, "render", render)
+
+    extracted = read(stamped(WHOLE))
+
+    assert (extracted.text, extracted.unread) == (STAMP, [])
+
+
+# --- what was filled in
+
+
+def form(*, appearances: bool, fields: bool = True, text: str = "FILLED & <in>") -> bytes:
+    """A page with a field, one that takes its value from above, a typewriter text, a hidden one, a note and a link."""
+    shown = {20: text, 21: "Typed text", 23: "INHERITED", 24: "HIDDEN"}
+    annotations = {
+        20: f"/Subtype /Widget /FT /Tx /T (a) /V ({files._quoted(text)}) /F 4",
+        21: "/Subtype /FreeText /Contents (Typed text) /F 4",
+        23: "/Subtype /Widget /Parent 22 0 R /F 4",
+        24: "/Subtype /FreeText /Contents (HIDDEN) /F 2",
+        25: "/Subtype /Text /Contents (NOTE) /F 4",
+        26: "/Subtype /Link /F 4",
+    }
+    resources = "/Resources << /Font << /F1 3 0 R >> >>"
+    objects = {
+        1: b"<< /Type /Catalog /Pages 2 0 R "
+        + (b"/AcroForm << /Fields [20 0 R 22 0 R] /DR << /Font << /F1 3 0 R >> >> >>" if fields else b"")
+        + b">>",
+        2: b"<< /Type /Pages /Kids [10 0 R] /Count 1 >>",
+        3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        10: f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 11 0 R {resources} "
+        f"/Annots [{' '.join(f'{n} 0 R' for n in annotations)}] >>".encode(),
+        11: stream("", "BT /F1 12 Tf 50 750 Td (Name:) Tj ET"),
+        22: b"<< /FT /Tx /T (b) /V (INHERITED) /Kids [23 0 R] >>",
+    }
+    for index, (number, entries) in enumerate(annotations.items()):
+        place = f"/Rect [100 {740 - 30 * index} 300 {760 - 30 * index}] /DA (/F1 12 Tf 0 g)"
+        if appearances and number in shown:
+            place += f" /AP << /N {number + 20} 0 R >>"
+            content = f"BT /F1 12 Tf 2 5 Td ({files._quoted(shown[number])}) Tj ET"
+            objects[number + 20] = stream(f"/Type /XObject /Subtype /Form /BBox [0 0 200 20] {resources}", content)
+        objects[number] = f"<< /Type /Annot {entries} {place} >>".encode()
+    return files._with_table(objects, b"/Root 1 0 R")
+
+
+@pytest.mark.parametrize("appearances", [True, False])
+def test_fields_and_typewriter_text_are_read_once(appearances: bool) -> None:
+    text = read(form(appearances=appearances)).text
+
+    assert text.split() == ["Name:", "FILLED", "&", "<in>", "Typed", "text", "INHERITED"]
+
+
+def test_typewriter_text_is_read_where_there_is_no_form() -> None:
+    text = read(form(appearances=True, fields=False)).text
+
+    assert text.count("Typed text") == 1
+    assert "HIDDEN" not in text
+    assert "NOTE" not in text
+
+
+def test_no_damage_to_a_form_lets_an_error_out(no_ocr: None) -> None:
+    data = form(appearances=True)
+    for cut in range(10, len(data), 61):
+        for broken in (data[:cut], data[:cut] + b"\xff" + data[cut + 1 :]):
+            try:
+                extract(broken, "a.pdf", LIMITS)
+            except Problem as problem:
+                assert problem.code in ("damaged", "no_text_layer", "password", "not_what_it_says")  # noqa: PT017
+
+
+# --- lines
+
+ENGLISH = (
+    "The committee met on the first day of the month and heard\n"
+    "the report of the treasurer, who said that the funds of the\n"
+    "society & its branches were in good order. The members of\n"
+    "Lower Saxony thanked him for the work that he had done in a\n"
+    "year of trouble."
+)
+CHINESE = (
+    "具体而言，本指南在中文技术文档的语言风格、结构样式、内容元素、标点符号、格式排版等方\n"
+    "面给出明确要求或参考建议。之后实际编写文档时碰到相应问题时，再回来查找相应的规范和 TiDB\n"
+    "文档，或者请向团队进行确认，以免出现风格不统一的情况，降低与文档相关的沟通成本和时间成\n"
+    "本，并且改进。"
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "paragraphs"),
+    [
+        (ENGLISH, ENGLISH.replace("\n", " ")),
+        (CHINESE, CHINESE.replace("TiDB\n", "TiDB ").replace("\n", "")),
+        (f"Minutes\n{ENGLISH}\nNext", f"Minutes\n{ENGLISH.replace(chr(10), ' ')}\nNext"),
+    ],
+)
+def test_the_lines_of_a_paragraph_are_joined(lines: str, paragraphs: str) -> None:
+    assert joined(lines) == paragraphs
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        # behind a full line: items, headings, tables, code
+        "• The first of the items that the society has bought",
+        "2. The second of the items that the society has bought",
+        "(b) another of the items that the society has bought",
+        "[12] A. Smith and B. Jones. On the reading of pages, 2003",
+        "2.3 Means of the society",
+        "Means of the Society",
+        "3See the appendix for a discussion of what was bought",
+        "Chapter one . . . . . . . . . . . . . . . . . . . . 17",
+        "for (var index = 0; index < 100; ++index) {",
+        "mov edx, ebx(748) // load primes from the record",
+        "一、会议的目的",
+        "（二）会议的目的",
+    ],
+)
+def test_what_is_no_prose_keeps_its_breaks(kept: str) -> None:
+    first, rest = ENGLISH.split("\n", 1)
+
+    assert f"and heard\n{kept}" in joined(f"{ENGLISH}\n{first}\n{kept}\n{rest}")
+
+
+POEM = (
+    "Let not a murmur meet the ear of them that\nNor discontent have sway among the men who\n"
+    "Let not a sullen brow appear upon the field\nThrough all the camp to-day and all the night"
+)
+TABLE = (
+    "Austria Vienna German republic since the war\nBelgium Brussels Dutch kingdom since the year\n"
+    "Denmark Copenhagen Danish kingdom since ever\nFinland Helsinki Finnish republic since then"
+)
+
+
+@pytest.mark.parametrize("text", [POEM, TABLE, "Too few lines of a length that\nis usual", "", "\n\n"])
+def test_poems_tables_and_pages_with_little_text_keep_their_breaks(text: str) -> None:
+    assert joined(text) == text
+
+
+def test_no_more_than_line_breaks_changes() -> None:
+    page = f"{POEM}\n\n{ENGLISH}\n{TABLE}\n{CHINESE}"
+
+    assert "".join(joined(page).split()) == "".join(page.split())
+
+
+def joined(text: str) -> str:
+    lines = text.split("\n")
+    return pdf_lines.joined(lines, pdf_lines.full_length(lines))
+
+
+def test_paragraphs_of_a_page_are_joined_between_its_headings() -> None:
+    extracted = read(build(f"{ENGLISH}\nTitle of a part\n{ENGLISH}", outline=[(1, "Title of a part", 1)]))
+
+    paragraph = ENGLISH.replace("\n", " ")
+    assert extracted.text == f"{paragraph}\n\nTitle of a part\n\n{paragraph}"
+    assert extracted.headings == [Heading(len(paragraph) + 2, 1, "Title of a part")]
 
 
 # --- metadata

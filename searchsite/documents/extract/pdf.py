@@ -7,26 +7,16 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from searchsite.documents.extract import ocr
+from searchsite.documents.extract import ocr, pdf_lines, pdf_page
 from searchsite.documents.extract.extracted import Extracted, Limits, Writer, clean
 from searchsite.documents.problems import Problem
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-    from pypdfium2 import PdfDocument, PdfPage  # type: ignore[import-untyped]
+    from pypdfium2 import PdfDocument  # type: ignore[import-untyped]
 
 # pypdfium2's error codes, from PDFium's fpdfview.h
 WRONG_PASSWORD = 4
 UNKNOWN_SECURITY = 5
-# PDFium joins a word that was divided at the end of a line, and marks where; not all such hyphens were for the line.
-DIVIDED_WORD = re.compile("(?<=[^\\W\\d_])[\x02\ufffe](?=[^\\W\\d_])")
-HYPHEN = re.compile("[\x02\ufffe]")
-# What a font without a table of characters gives: control characters, private use, "not known".
-GARBAGE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
-MOST_GARBAGE = 0.5
-# 20 pixels a point are 1440 dpi: a scan in a page box as small as a stamp.
-MOST_PIXELS_PER_POINT = 20
-MOST_OBJECTS = 10_000  # of a page, looked at for a picture
 MOST_BOOKMARKS = 10_000
 DEEPEST_BOOKMARK = 6
 LONGEST_HEADING = 3  # lines
@@ -54,6 +44,8 @@ def read(data: bytes, limits: Limits) -> Extracted:
             secured = error.err_code in (WRONG_PASSWORD, UNKNOWN_SECURITY)
             raise Problem("password" if secured else "damaged") from error
         try:
+            with suppress(pypdfium2.PdfiumError):  # the text matters more than its fields
+                document.init_forms()
             total = len(document)
             if total > limits.max_pages:
                 raise Problem("too_many_pages", pages=total, limit=limits.max_pages)
@@ -94,48 +86,26 @@ def _write_page(writer: Writer, document: "PdfDocument", number: int, titles: Ti
     import pypdfium2
 
     try:
-        page = document[number]
-        text, readable = _page_text(page)
-        if not readable and (text or _has_picture(page)):
-            text = ""
-            if ocr.available() and (picture := _rendered(page)):
-                limits.tell(number, len(document))
-                text = ocr.read_page(picture)
-            else:
-                writer.unread_page()
-        page.close()
+        page = pdf_page.opened(document, number)
+        text, is_picture = pdf_page.text_of(page)
     except pypdfium2.PdfiumError:
         return
+    recognised = ""
+    if is_picture and not ocr.available():
+        writer.unread_page()
+    elif is_picture and (picture := pdf_page.rendered(page)):
+        limits.tell(number, len(document))
+        recognised = ocr.read_page(picture)
+        text = _not_in(recognised, text)
+    page.close()
+    _write_text(writer, recognised, titles, are_paragraphs=True)
     _write_text(writer, text, titles)
 
 
-def _page_text(page: "PdfPage") -> tuple[str, bool]:
-    """The text layer of a page, and whether there is one that a reader could use."""
-    text = page.get_textpage().get_text_bounded()
-    text = HYPHEN.sub("-", DIVIDED_WORD.sub(_rejoined, text))
-    seen = "".join(text.split())
-    return text, bool(clean(seen)) and len(GARBAGE.findall(seen)) <= MOST_GARBAGE * len(seen)
-
-
-def _rejoined(mark: re.Match[str]) -> str:
-    """Nothing between small letters ("im-portant"); a hyphen before a capital one ("Schwarz-Weiß")."""
-    return "" if mark.string[mark.end()].islower() else "-"
-
-
-def _has_picture(page: "PdfPage") -> bool:
-    from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE  # type: ignore[import-untyped]
-
-    return any(item.type == FPDF_PAGEOBJ_IMAGE for item in islice(page.get_objects(), MOST_OBJECTS))
-
-
-def _rendered(page: "PdfPage") -> "Image | None":
-    """The page as a picture of the size that OCR reads best, whatever the size of its box; None if that is not one."""
-    longest = max(page.get_size())
-    if not 0 < longest < float("inf"):
-        return None
-    scale = min(ocr.LONGEST_SIDE / longest, MOST_PIXELS_PER_POINT)
-    picture: Image = page.render(scale=scale).to_pil()
-    return picture
+def _not_in(recognised: str, text: str) -> str:
+    """The lines of a text that OCR did not read as well."""
+    seen = "".join(recognised.casefold().split())
+    return "\n".join(line for line in text.splitlines() if "".join(line.casefold().split()) not in seen)
 
 
 # --- headings
@@ -162,20 +132,24 @@ def _compared(title: str) -> str:
     return "".join(NUMBERING.sub("", clean(title), count=1).split())
 
 
-def _write_text(writer: Writer, text: str, titles: Titles) -> None:
-    """Write a page's text; the lines that are titles of bookmarks as headings, each once, at their place."""
+def _write_text(writer: Writer, text: str, titles: Titles, *, are_paragraphs: bool = False) -> None:
+    """Write a page's text; the lines that are titles of bookmarks as headings, each once, at their place.
+
+    are_paragraphs: whether its lines are paragraphs already.
+    """
     lines = clean(text).split("\n")
+    full = None if are_paragraphs else pdf_lines.full_length(lines)
     rest, start, titles = 0, 0, dict(titles)
     while titles and start < len(lines):
         end = _heading_end(lines, start, titles)
         if end:
-            writer.block("\n".join(lines[rest:start]))
+            writer.block(pdf_lines.joined(lines[rest:start], full))
             heading = " ".join(lines[start:end])
             writer.heading(titles.pop(_compared(heading)), heading)
             rest = start = end
         else:
             start += 1
-    writer.block("\n".join(lines[rest:]))
+    writer.block(pdf_lines.joined(lines[rest:], full))
 
 
 def _heading_end(lines: list[str], start: int, titles: Titles) -> int:

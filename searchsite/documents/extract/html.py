@@ -1,20 +1,18 @@
 """HTML: the main text of a page, without its navigation."""
 
 import re
+from collections.abc import Collection
 from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from searchsite.documents.extract.extracted import Extracted, Limits, Writer, as_date, one_line
+from searchsite.documents.extract.html_main import BLOCKS, is_hidden, main_part
 from searchsite.documents.problems import Problem
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement  # type: ignore[import-untyped]
 
-# Less than this is no article that trafilatura recognised: then nothing of the page is left out but its navigation.
-LEAST_MAIN_TEXT = 250
-# trafilatura takes time in proportion to length and depth. No page that people read is nested deeper than this.
-DEEPEST_MAIN_TEXT = 256
 AUTHOR_META = ("author", "article:author", "dc.creator", "citation_author", "parsely-author", "byl")
 DATE_META = (
     "article:published_time", "datepublished", "dc.date.issued", "dc.issued", "dc.created", "dc.date", "date",
@@ -22,23 +20,15 @@ DATE_META = (
 )  # fmt: skip
 DEEPEST = 2048  # elements within each other: libxml2 silently drops what is deeper
 
-# Both HTML's names and the ones that trafilatura gives its result (head, list, item, row, cell, quote, lb).
-HIDDEN = frozenset([
-    "script", "style", "noscript", "template", "head", "nav", "iframe", "object", "svg", "canvas", "audio", "video",
-    "button", "select", "datalist",
-])  # fmt: skip
-BLOCKS = frozenset([
-    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl",
-    "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "item", "legend", "li",
-    "list", "main", "menu", "ol", "option", "p", "quote", "search", "section", "summary", "table", "tbody", "td",
-    "tfoot", "th", "thead", "tr", "ul", "row", "cell",
-])  # fmt: skip
+# Both HTML's names and those of trafilatura's result.
 LISTS = frozenset(["ul", "ol", "menu", "list"])
 ITEMS = frozenset(["li", "item"])
 ROWS = frozenset(["tr", "row"])
 CELLS = frozenset(["td", "th", "cell"])
+ARRANGED = LISTS | ROWS | {"table", "pre"}  # no data of a cell
 BREAKS = frozenset(["br", "lb"])
 HEADING = re.compile(r"h([1-6])\Z")
+NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
 def read(data: bytes, limits: Limits) -> Extracted:
@@ -48,15 +38,12 @@ def read(data: bytes, limits: Limits) -> Extracted:
     if page is None:
         return writer.extracted("html")
     author, written = _metadata(page)
-    main = _main_text(page)
-    first_headings = [one_line(_text(h1)) for h1 in islice(page.iter("h1"), 2)]
-    if main is not None:
-        # A page's own heading often stands outside of what was recognised as its main text.
-        if len(first_headings) == 1 and not any(_level(e) == 1 for e in main.iter("head")):
-            writer.heading(1, first_headings[0])
-        write(main, writer)
-    else:
-        write(page, writer)
+    first_headings = [one_line(text(h1)) for h1 in islice(page.iter("h1"), 2)]
+    main, left_out = main_part(page)
+    # A page's own heading often stands outside of its main text.
+    if len(first_headings) == 1 and not any(_level(element) == 1 for element in main.iter("h1", "head")):
+        writer.heading(1, first_headings[0])
+    write(main, writer, left_out)
     title = one_line(page.findtext(".//title") or "")
     if len(first_headings) == 1 and first_headings[0] and first_headings[0] in title:
         # "How to fly | Example": what the page is about, without the site's name.
@@ -80,11 +67,14 @@ def parse(source: str) -> "HtmlElement | None":
     return root
 
 
-def write(root: "HtmlElement", writer: Writer) -> None:
-    """Write the visible text below an element, of HTML or of trafilatura's result, block by block."""
+def write(root: "HtmlElement", writer: Writer, left_out: "Collection[HtmlElement]" = ()) -> None:
+    """Write the visible text below an element, of HTML or of trafilatura's result, block by block.
+
+    left_out: elements that are not to be written.
+    """
     from lxml import etree
 
-    blocks = _Blocks(root, writer)
+    blocks = _Blocks(root, writer, left_out)
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         if event == "end":
@@ -97,9 +87,10 @@ def write(root: "HtmlElement", writer: Writer) -> None:
 class _Blocks:
     """Gathers inline text until a block ends, and gives list items their marker."""
 
-    def __init__(self, root: "HtmlElement", writer: Writer) -> None:
+    def __init__(self, root: "HtmlElement", writer: Writer, left_out: "Collection[HtmlElement]") -> None:
         self.root = root
         self.writer = writer
+        self.left_out = left_out
         self.inline: list[str] = []
         self.marker = ""
         self.lists: list[int | None] = []  # the last number given in each open list; None without numbers
@@ -108,31 +99,31 @@ class _Blocks:
     def start(self, element: "HtmlElement") -> bool:
         """Begin an element; true when it is done with, all of it."""
         tag = element.tag
+        if is_hidden(element) or element in self.left_out:
+            return True
         if level := _level(element):
             self.flush()
-            self.writer.heading(level, _text(element))
-            return True
-        if tag in HIDDEN:
+            self.writer.heading(level, text(element, " ", self.left_out))
             return True
         if tag == "pre" or (tag == "code" and self.inline_code is None):
-            text = _text(element)
-            if tag == "pre" or "\n" in text.strip():
+            source = text(element, "\n", self.left_out)
+            if tag == "pre" or "\n" in source.strip():
                 self.flush()
-                self.writer.preformatted(text)
+                self.writer.preformatted(source)
                 return True
             # Asked of no code within this one: that would read the innermost as often as they are nested.
             self.inline_code = element
-        if tag in ROWS and not _is_layout(element):
+        if tag in ROWS and (cells := _cells(element)):
             self.flush()
-            cells = [one_line(_text(cell)) for cell in element if cell.tag in CELLS]
-            self.writer.block(" | ".join(filter(None, cells)), run="table")
+            values = [one_line(text(cell, " ", self.left_out)) for cell in cells]
+            self.writer.block(" | ".join(filter(None, values)), run="table")
             return True
         if tag in BLOCKS:
             self.flush()
         if tag in LISTS:
-            self.lists.append(0 if tag == "ol" or element.get("rend") == "ol" else None)
+            self.lists.append(_first_number(element))
         elif tag in ITEMS:
-            self.marker = self._next_marker()
+            self.marker = self._next_marker(element)
         self.inline.append("\n" if tag in BREAKS else _spaced(element.text))
         return False
 
@@ -158,14 +149,25 @@ class _Blocks:
             self.writer.block(self.marker + text, run="list" if self.marker else None)
             self.marker = ""
 
-    def _next_marker(self) -> str:
+    def _next_marker(self, item: "HtmlElement") -> str:
         if not self.lists:
             return "- "
         indent = "  " * (len(self.lists) - 1)
         if self.lists[-1] is None:
             return f"{indent}- "
-        self.lists[-1] += 1
+        self.lists[-1] = _number(item.get("value"), self.lists[-1] + 1)
         return f"{indent}{self.lists[-1]}. "
+
+
+def _first_number(element: "HtmlElement") -> int | None:
+    """One less than what a list starts with; None where its items have no numbers."""
+    if element.tag == "ol" or element.get("rend") == "ol":
+        return _number(element.get("start"), 1) - 1
+    return None
+
+
+def _number(value: str | None, default: int) -> int:
+    return int(value) if value and NUMBER.fullmatch(value) else default
 
 
 def _metadata(page: "HtmlElement") -> tuple[str, date | None]:
@@ -183,30 +185,6 @@ def _metadata(page: "HtmlElement") -> tuple[str, date | None]:
     return next(authors, ""), next(filter(None, dates), None)
 
 
-def _main_text(page: "HtmlElement") -> "HtmlElement | None":
-    """The part that trafilatura takes for the page's main text; None when it finds none, or next to nothing."""
-    import trafilatura
-
-    if _depth(page) > DEEPEST_MAIN_TEXT:
-        return None
-    # "xml" leaves out its rendering as Markdown, which takes time quadratic in the length of a list.
-    found = trafilatura.bare_extraction(page, include_comments=False, include_formatting=True, output_format="xml")
-    if found is None or isinstance(found, dict) or len(found.raw_text or "") < LEAST_MAIN_TEXT:
-        return None
-    return found.body
-
-
-def _depth(root: "HtmlElement") -> int:
-    """How many elements stand within each other at most."""
-    from lxml import etree
-
-    depth = deepest = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        deepest = max(depth, deepest)
-    return deepest
-
-
 def _level(element: "HtmlElement") -> int:
     """The level of a heading; 0 for anything else. The `head` of trafilatura carries it as rend="h2"."""
     name = element.get("rend", "") if element.tag == "head" else element.tag
@@ -214,26 +192,50 @@ def _level(element: "HtmlElement") -> int:
     return int(match[1]) if match else 0
 
 
-def _is_layout(row: "HtmlElement") -> bool:
-    """Whether the table only arranges the page: its cells hold lists, headings or tables rather than data."""
-    return any(
-        element.tag in LISTS or element.tag in ("table", "pre") or _level(element) for element in row.iterdescendants()
-    )
+def _cells(row: "HtmlElement") -> "list[HtmlElement]":
+    """The cells of a row, wherever they stand in it (in a form, say); none where the table only arranges the page.
+
+    That it does where its cells hold lists, headings, code or tables rather than data, or where one holds all blocks.
+    """
+    from lxml import etree
+
+    cells: list[HtmlElement] = []
+    blocks = within = 0
+    for event, element in etree.iterwalk(row, events=("start", "end")):
+        is_cell = element.tag in CELLS
+        if event == "end":
+            within -= is_cell
+            continue
+        if element is not row and (element.tag in ARRANGED or _level(element)):
+            return []
+        if is_cell and not within:
+            cells.append(element)
+        within += is_cell
+        blocks += element.tag in BLOCKS and not is_cell and element is not row
+    return [] if len(cells) == 1 and blocks > 1 else cells
 
 
-def _text(element: "HtmlElement") -> str:
-    """All text within an element as it stands in the source, a line break for each <br>."""
+def text(element: "HtmlElement", border: str = "", left_out: "Collection[HtmlElement]" = ()) -> str:
+    """All text within an element as it stands in the source, a line break for each <br>.
+
+    border: what parts the blocks within it, unless a line break does so already.
+    """
     from lxml import etree
 
     pieces: list[str] = []
     walk = etree.iterwalk(element, events=("start", "end"))
     for event, part in walk:
+        if part is not element and part.tag in BLOCKS and pieces and not pieces[-1].endswith("\n"):
+            pieces.append(border)
         if event == "end":
-            pieces.append(part.tail or "" if part is not element else "")
-        elif part.tag in ("script", "style"):
+            piece = part.tail if part is not element else ""
+        elif part is not element and (is_hidden(part) or part in left_out):
             walk.skip_subtree()
+            continue
         else:
-            pieces.append("\n" if part.tag in BREAKS else part.text or "")
+            piece = "\n" if part.tag in BREAKS else part.text
+        if piece:
+            pieces.append(piece)
     return "".join(pieces)
 
 

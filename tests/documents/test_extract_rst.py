@@ -149,6 +149,36 @@ def test_what_docutils_cannot_follow_is_read_all_the_same(source: str, capfd: py
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "*a ", "``a ", "`a`_ ", "+--", "a\n=\n", "|a ", "_`a ", "a_ ", "a__ ", ":a: b\n", "- *a\n", "| a\n",
+        "==  ==\na   b\n==  ==\n\n", "*a *b\n\n", "+--+--+\n|a |b |\n",
+    ],
+)  # fmt: skip
+def test_a_megabyte_of_the_same_is_read_in_no_time(piece: str) -> None:
+    """Also of as much as is still left to docutils."""
+    for size in (8_000, 60_000, 240_000, 1_000_000):
+        start = time.perf_counter()
+        assert read(piece * (size // len(piece))).text
+        assert time.perf_counter() - start < 20  # 5 s at most
+
+
+def test_what_docutils_would_take_too_long_for_is_plain_text() -> None:
+    source = "A & <title>\n===========\n\n" + "*a 中文 " * 5000
+
+    assert read(source).text == source.strip()
+
+
+def test_a_long_document_of_the_ordinary_kind_keeps_its_structure() -> None:
+    section = "Title\n=====\n\n" + "Some *emphasised* ``code``, see `this <https://example.org>`_ and more words.\n" * 6
+
+    extracted = read(section * 400)
+
+    assert len(extracted.headings) == 400
+    assert "*" not in extracted.text
+
+
 def test_refusals() -> None:
     for source, limits, problem in [(".. comment", LIMITS, "no_text"), ("x" * 99, Limits(999, 9, 9), "too_much_text")]:
         with pytest.raises(Problem) as caught:

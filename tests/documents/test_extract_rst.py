@@ -171,7 +171,11 @@ def test_what_docutils_would_take_too_long_for_is_plain_text() -> None:
 
 
 def test_a_long_document_of_the_ordinary_kind_keeps_its_structure() -> None:
-    section = "Title\n=====\n\n" + "Some *emphasised* ``code``, see `this <https://example.org>`_ and more words.\n" * 6
+    section = (
+        "Title\n=====\n\n"
+        + "Some *emphasised* ``code``, see `this <https://example.org>`_ and more words.\n" * 6
+        + "\n"
+    )
 
     extracted = read(section * 400)
 

@@ -272,7 +272,7 @@ ENGLISH = (
     "year of trouble."
 )
 CHINESE = (
-    "具体而言，本指南在中文技术文档的语言风格、结构样式、内容元素、标点符号、格式排版等方\n"
+    "具体而言，本指南在中文技术文档的语言风格、结构样式、内容元素、标点符号、格式排版等 2 3\n"
     "面给出明确要求或参考建议。之后实际编写文档时碰到相应问题时，再回来查找相应的规范和 TiDB\n"
     "文档，或者请向团队进行确认，以免出现风格不统一的情况，降低与文档相关的沟通成本和时间成\n"
     "本，并且改进。"
@@ -283,7 +283,7 @@ CHINESE = (
     ("lines", "paragraphs"),
     [
         (ENGLISH, ENGLISH.replace("\n", " ")),
-        (CHINESE, CHINESE.replace("TiDB\n", "TiDB ").replace("\n", "")),
+        (CHINESE, CHINESE.replace("TiDB\n", "TiDB ").replace("3\n", "3 ").replace("\n", "")),
         (f"Minutes\n{ENGLISH}\nNext", f"Minutes\n{ENGLISH.replace(chr(10), ' ')}\nNext"),
     ],
 )

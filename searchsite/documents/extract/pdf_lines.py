@@ -97,7 +97,9 @@ def _is_prose(line: str) -> bool:
     words = line.split()
     if not words or NOT_PROSE.search(line):
         return False
-    if sum(bool(NUMBER.match(word)) for word in words) > MOST_NUMBERS * len(words):
+    # Every Chinese character counts as a word.
+    numbers = sum(bool(NUMBER.match(word)) for word in words)
+    if numbers > MOST_NUMBERS * (len(words) + len(UNSPACED.findall(line))):
         return False
     seen = sum(map(len, words))
     return sum(map(str.isalpha, line)) >= FEWEST_LETTERS * seen

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,16 +27,14 @@ COVERED = 0.6  # of a page, by pictures; then it is a scan
 
 def opened(document: "PdfDocument", number: int) -> "PdfPage":
     """A page, counted from 0; what fields and typewriter text show is part of it. Raises PdfiumError."""
-    import pypdfium2
     from pypdfium2 import raw
 
     page = document[number]
     written = {raw.FPDF_ANNOT_WIDGET, raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP}
     if not any(raw.FPDFAnnot_GetSubtype(annotation) in written for annotation in _annotations(page)):
         return page
-    with suppress(pypdfium2.PdfiumError):
-        raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)
-    page.close()  # as it was read before
+    raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)  # the page is as it was if this fails
+    page.close()  # it shows what was flattened only when it is read anew
     return document[number]
 
 

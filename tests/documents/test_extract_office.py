@@ -155,6 +155,7 @@ def alternatives(*branches: bytes) -> bytes:
         (b'<p:cNvPr id="2"', b'<p:cNvPr id="two"'),
         (b'<a:off x="914400" y="914400"/>', b'<a:off x="left" y="top"/>'),
         (b"<p:nvSpPr>", b"<p:nvSpPr_>"),
+        (b"<p:nvPr/>", b'<p:nvPr><p:ph type="title" idx="first"/></p:nvPr>'),
     ],
 )
 def test_one_odd_shape_does_not_hide_the_rest(old: bytes, new: bytes) -> None:

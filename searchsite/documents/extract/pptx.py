@@ -3,7 +3,7 @@
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from searchsite.documents.extract import zipped
@@ -78,14 +78,18 @@ def _write(data: bytes, writer: Writer, limits: Limits) -> None:
 
 
 def _write_slide(slide: "Slide", writer: Writer) -> None:
-    title = slide.shapes.title
-    if title is not None:
-        writer.heading(1, title.text_frame.text)
+    title = None
+    with _reading_on():
+        title = slide.shapes.title
+        if title is not None:
+            writer.heading(1, title.text_frame.text)
     for shape in _in_reading_order(slide.shapes):
         if shape != title:
-            _write_shape(shape, writer)
-    if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
-        _write_text(notes, writer)
+            with _reading_on():
+                _write_shape(shape, writer)
+    with _reading_on():
+        if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
+            _write_text(notes, writer)
 
 
 def _in_reading_order(shapes: Iterable[Any]) -> Iterator[Any]:
@@ -101,22 +105,24 @@ def _in_reading_order(shapes: Iterable[Any]) -> Iterator[Any]:
         yield shape
 
 
-def _write_shape(shape: Any, writer: Writer) -> None:
-    """Write a shape; of one that is broken what can be read, as the others still can."""
+@contextmanager
+def _reading_on() -> Iterator[None]:
+    """Pass over what is broken, so that the rest of the deck is read."""
     try:
-        _write_parts(shape, writer)
+        yield
     except (Problem, MemoryError):
         raise
     except Exception:  # noqa: BLE001, S110 - python-pptx promises no class of error
         pass
 
 
-def _write_parts(shape: Any, writer: Writer) -> None:
+def _write_shape(shape: Any, writer: Writer) -> None:
     from pptx.shapes.group import GroupShape
 
     if isinstance(shape, GroupShape):
         for part in _in_reading_order(shape.shapes):
-            _write_shape(part, writer)
+            with _reading_on():
+                _write_shape(part, writer)
     elif shape.has_text_frame:
         if not _is_on_each_slide(shape):
             _write_text(shape.text_frame, writer, may_inherit_bullets=_has_bullets(shape))

@@ -27,6 +27,7 @@ TURKISH = "Toplantı çarşamba günü saat onda yapılacaktır. Lütfen bütün
 HEBREW = "הפגישה תתקיים ביום רביעי בשעה עשר בבוקר. אנא הכינו את כל המסמכים מראש."
 ARABIC = "سيعقد الاجتماع يوم الأربعاء الساعة العاشرة صباحا. يرجى إعداد جميع الوثائق مسبقا."
 ENGLISH = "The meeting takes place on Wednesday at ten."
+THAI = "การประชุมจะจัดขึ้นในวันพุธเวลาสิบโมงเช้า กรุณาเตรียมเอกสารให้พร้อม"
 WRITTEN_IN = [
     (SIMPLIFIED, ["utf-8", "gb18030", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16", "utf-32"]),
     (TRADITIONAL, ["big5", "gb18030", "utf-16-le", "utf-8-sig"]),
@@ -40,6 +41,12 @@ WRITTEN_IN = [
     (TURKISH, ["cp1254"]),
     (HEBREW, ["cp1255"]),
     (ARABIC, ["cp1256"]),
+    *((text, ["cp850"]) for text in (GERMAN, SPANISH, SWEDISH)),
+    *((text, ["cp852", "iso8859_2"]) for text in (POLISH, CZECH, HUNGARIAN)),
+    *((text, ["iso8859_5"]) for text in (RUSSIAN, UKRAINIAN)),
+    (ARABIC, ["iso8859_6"]),
+    (HEBREW, ["iso8859_8"]),
+    (THAI, ["cp874"]),
     (ENGLISH, ["utf-16-le", "utf-16-be", "utf-32-be"]),
 ]
 TOO_SHORT = ("Spotkanie odbędzie s", "Spotkanie odbędzie się ")  # whose only letter beyond ASCII is also French
@@ -75,6 +82,16 @@ def test_beginnings_of_sentences(text: str, encoding: str) -> None:
         ("会议纪要", "gb18030"),
         ("員工手冊", "big5"),
         ("Привет", "cp866"),
+        ("Müller;Köln", "cp437"),
+        ("Müller;Köln", "cp850"),
+        ("Été à Genève", "cp850"),
+        ("Æblegrød og fløde på brød", "cp865"),
+        ("chrząszcz", "iso8859_2"),
+        ("chrząszcz", "cp852"),
+        ("Příliš žluťoučký kůň", "cp852"),
+        ("สวัสดีครับ", "cp874"),
+        *((title, "gb18030") for title in ("会议", "年度报告", "预算表", "高血压", "员工名单", "用户手册")),
+        *((title, "big5") for title in ("名單", "年度報告", "預算表", "使用手冊")),
     ],
 )
 def test_little_text(text: str, encoding: str) -> None:

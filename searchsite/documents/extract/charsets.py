@@ -37,6 +37,7 @@ ALPHABETS = {
     "greek": "αοιετσνηυρπκμλωςγδάίέόύήώχθφβξζψϊϋΐΰ",
     "hebrew": "יוהלאמרבתשנדקעפחכטגצזסםןךףץ",
     "arabic": "اليمنرتبوعهدسفحكقةجأشصطخىذضزغثئءؤظإآًٌٍَُِّْ،؟؛",
+    "thai": "านรอกเงคมยลวดทสตะปบพหขจชใผไผซธโภถศแณฟษคญฐฉฝฆฮฤฬ่้ัิีึืุูำ็์ๆฯาๅ๊๋",
     "english": "",
 }
 COMMON = {
@@ -89,6 +90,11 @@ LATIN = frozenset([*WESTERN, *CENTRAL, "turkish", "english"])
 # Letters of ASCII within words of another script: Han between letters ("it痴s", from "it’s"), an alphabet beside any.
 BESIDE_LETTERS = re.compile("[a-zA-Z][^\x00-\xbf]|[^\x00-\xbf][a-zA-Z]")
 BETWEEN_LETTERS = re.compile("[a-zA-Z][^\x00-\xbf](?=[a-zA-Z])")
+# In an alphabet that is not Latin letters stand beside each other, and not beside those of ASCII ("KФln", from "Köln").
+BEYOND_ASCII = re.compile("[^\x00-\xbf]")
+WORD = re.compile(r"(?<![a-zA-Z\u00c0-\U0010ffff])[^\x00-\xbf]{2,}+(?![a-zA-Z])")
+# A vowel of Thai without its consonant: text in two bytes a character is full of them.
+NOT_THAI = re.compile("(?<![ก-ฮัิ-ฺ็-๎])[ัิ-ฺ็-๎]|[เ-ไ](?![ก-ฮ])|(?<![ก-ฮ็-๎])[ะาๅ]|[ะาำๅๆฯ][ัิ-ฺ็-๎]|[ัิ-ฺ][ัิ-ฺ]|[็-๎]{2}")
 # Of candidates that score the same the first is taken.
 CANDIDATES = {
     "gb18030": ["simplified", "traditional"],
@@ -105,6 +111,23 @@ CANDIDATES = {
     "cp1254": ["turkish"],
     "cp1255": ["hebrew"],
     "cp1256": ["arabic"],
+    "cp850": WESTERN,
+    "cp852": ["polish", "czech", "hungarian", "romanian"],
+    "iso8859_2": CENTRAL,
+    "iso8859_5": ["russian", "ukrainian"],
+    "iso8859_6": ["arabic"],
+    "iso8859_8": ["hebrew"],
+    "cp874": ["thai"],
+}
+# Sets that are seldom met today; their text has to read better than that in another set.
+SELDOM = {
+    "cp850": 0.1,
+    "cp852": 0.1,
+    "iso8859_2": 0.1,
+    "iso8859_5": 0.3,
+    "iso8859_6": 0.3,
+    "iso8859_8": 0.3,
+    "cp874": 0.4,
 }
 # Sets of characters of two bytes: text in a set of one byte hardly ever reads like a language in these.
 MULTIBYTE = frozenset(["gb18030", "big5hkscs", "cp932", "euc_jp", "cp949"])
@@ -123,7 +146,8 @@ def guess(data: bytes) -> str | None:
         decoder = codecs.getincrementaldecoder(encoding)
         # Not final: a character that the end of a piece cuts in two is no fault of the candidate.
         text = "\n".join(decoder("replace").decode(piece) for piece in pieces)
-        scores += [(_score(text, language), encoding) for language in languages]
+        less = SELDOM.get(encoding, 0.0)
+        scores += [(_score(text, language) - less, encoding) for language in languages]
     for encoding in UTF_16 if len(data) % 2 == 0 or len(data) > SAMPLE else ():
         text = codecs.getincrementaldecoder(encoding)("replace").decode(data[:SAMPLE])
         best = max(_score(text, language, ascii_weight=0.5) for language in [*ALPHABETS, *COMMON])
@@ -165,6 +189,10 @@ def _score(text: str, language: str, ascii_weight: float | None = None) -> float
     total, counted = 0.0, 0
     if language not in LATIN:
         total -= len((BETWEEN_LETTERS if language in COMMON else BESIDE_LETTERS).findall(text))
+        if language in ALPHABETS and 2 * sum(map(len, WORD.findall(text))) < len(BEYOND_ASCII.findall(text)):
+            return UNREADABLE
+        if language == "thai":
+            total += UNUSUAL * len(NOT_THAI.findall(text))
     before = "\n"
     for c in text:
         if "\x20" <= c < "\x7f" or c in "\t\n\r\f":

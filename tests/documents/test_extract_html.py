@@ -93,6 +93,7 @@ def test_code_keeps_its_lines(page: object, piece: str) -> None:
         f'<section id="comments"><h2>Comments</h2><p>First! {LONG}</p><p>I differ. {LONG}</p></section>',
         f'<div role="navigation">{LINKS}</div>',
         '<div class="shareButtons">Tell your friends</div>',
+        '<div class="ad-slot">Advertisement</div>',
         '<ul class="breadcrumbs"><li><a href="/">Start</a></ul>',
         "<button>Buy</button><select><option>one</select>",
     ],

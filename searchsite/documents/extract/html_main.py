@@ -24,7 +24,7 @@ BLOCKS = frozenset([
 # Less than this is no article that trafilatura recognised: then nothing of the page is left out but its navigation.
 LEAST_MAIN_TEXT = 250
 # trafilatura takes time in proportion to length and depth. No page that people read is nested deeper than this.
-DEEPEST_MAIN_TEXT = 256
+DEEPEST_MAIN_TEXT = 128
 MOST_MAIN_ELEMENTS = 50_000  # an annual report of 45 pages has 15,000
 # What a page calls its main part is believed where it holds this part of the page's text without links ...
 GOOD_PART = 0.25
@@ -47,9 +47,9 @@ FURNITURE_ROLES = frozenset([
 ])  # fmt: skip
 # The last words of classes and ids: "site-nav", "cookie_banner", "relatedArticles".
 FURNITURE_NAMES = frozenset([
-    "addtoany", "advert", "advertisement", "ads", "breadcrumb", "breadcrumbs", "catlinks", "commentlist", "comments",
-    "consent", "cookie", "cookies", "disqus", "editsection", "gdpr", "linenos", "nav", "navbar", "navbox", "navigation",
-    "newsletter", "noprint", "outbrain", "pager", "pagination", "printfooter", "promo", "recommended", "related",
+    "ad", "addtoany", "advert", "advertisement", "ads", "breadcrumb", "breadcrumbs", "catlinks", "commentlist",
+    "comments", "consent", "cookie", "cookies", "disqus", "editsection", "gdpr", "linenos", "nav", "navbar", "navbox",
+    "navigation", "newsletter", "noprint", "outbrain", "pager", "pagination", "printfooter", "promo", "recommended", "related",
     "respond", "share", "sharedaddy", "sharing", "signup", "social", "sponsored", "subscribe", "taboola", "toc",
 ])  # fmt: skip
 # A sidebar may also be a note beside the text, a menu what a restaurant has.
@@ -58,8 +58,8 @@ FURNITURE_OF_LINKS_NAMES = frozenset(["menu", "sidebar", "tags", "topics"])
 COMMENTS_NAMES = frozenset(["commentlist", "comments", "disqus", "respond"])
 NAME_ENDINGS = frozenset([
     "area", "articles", "banner", "bar", "block", "box", "buttons", "container", "content", "form", "icons", "inner",
-    "items", "links", "list", "modal", "notice", "popup", "posts", "section", "stories", "thread", "widget", "wrap",
-    "wrapper",
+    "items", "links", "list", "modal", "notice", "popup", "posts", "section", "slot", "stories", "thread", "widget",
+    "wrap", "wrapper",
 ])  # fmt: skip
 # "has-sidebar" says something about what is around.
 NAME_BEGINNINGS = frozenset(["has", "hide", "no", "with", "without"])

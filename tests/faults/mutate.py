@@ -45,7 +45,7 @@ def seeds() -> dict[str, bytes]:
         "a.pdf": files.pdf("A pear", "A quince", title="Pears"),
         "a.docx": files.docx(files.paragraph("A pear"), title="Pears"),
         "a.doc": office.doc("A pear\rA quince\r"),
-        "a.odt": office.odt("<text:p>A pear</text:p>"),
+        "a.odt": office.with_mimetype(office.odt("<text:p>A pear</text:p>"), "text"),
         "a.xlsx": office.xlsx(S='<row r="1">' + office.cell("A1", "Hello") + "</row>"),
         "a.xls": office.xls((0, 0, "Hello"), (1, 1, 2.0)),
         "a.csv": 'a;b\n1;"two; three"\n'.encode("utf-16"),

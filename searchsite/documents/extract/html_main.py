@@ -50,7 +50,8 @@ FURNITURE_NAMES = frozenset([
     "ad", "addtoany", "advert", "advertisement", "ads", "breadcrumb", "breadcrumbs", "catlinks", "commentlist",
     "comments", "consent", "cookie", "cookies", "disqus", "editsection", "gdpr", "linenos", "nav", "navbar", "navbox",
     "navigation", "newsletter", "noprint", "outbrain", "pager", "pagination", "printfooter", "promo", "recommended",
-    "related", "respond", "share", "sharedaddy", "sharing", "signup", "social", "sponsored", "subscribe", "taboola", "toc",
+    "related", "respond", "share", "sharedaddy", "sharing", "signup", "social", "sponsored", "subscribe",
+    "taboola", "toc",
 ])  # fmt: skip
 # A sidebar may also be a note beside the text, a menu what a restaurant has.
 FURNITURE_OF_LINKS_NAMES = frozenset(["menu", "sidebar", "tags", "topics"])

@@ -61,14 +61,18 @@ def seeds() -> dict[str, bytes]:
 
 
 def more_seeds() -> dict[str, bytes]:
-    """Kinds whose smallest file takes a library to make."""
+    """Kinds whose smallest file is large."""
     import pptx
+
+    from tests.documents import files_mail
+    from tests.documents.test_extract_books import book
+    from tests.documents.test_extract_mail import MESSAGE
 
     deck = pptx.Presentation()
     deck.slides.add_slide(deck.slide_layouts[1]).shapes.title.text = "A pear"
     out = io.BytesIO()
     deck.save(out)
-    return {"a.pptx": out.getvalue()}
+    return {"a.pptx": out.getvalue(), "a.epub": book(), "a.msg": files_mail.msg(MESSAGE)}
 
 
 def damaged(data: bytes, other: bytes, rng: random.Random) -> bytes:

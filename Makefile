@@ -37,8 +37,8 @@ check: $(VENV)/.installed-dev
 
 # Needs gettext's tools; the result is committed, so that nobody else does.
 messages: $(VENV)/.installed-dev
-	$(BIN)/python manage.py makemessages --locale zh_Hans --no-obsolete --no-location --ignore '.venv' --ignore var
-	$(BIN)/python manage.py compilemessages --locale zh_Hans --ignore '.venv'
+	$(BIN)/python manage.py makemessages --locale zh_Hans --no-obsolete --no-location --ignore '.venv' --ignore .ocr --ignore var
+	$(BIN)/python manage.py compilemessages --locale zh_Hans --ignore '.venv' --ignore .ocr
 
 # torch first and by its exact pin: anything looser can bring gigabytes of CUDA.
 $(VENV)/.installed: requirements.txt requirements-weights.txt constraints.txt

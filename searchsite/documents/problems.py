@@ -13,6 +13,10 @@ from django.utils.translation import gettext_lazy as _
 # Each sentence says what was wrong, then what to do about it.
 MESSAGES = {
     "bad_name": _("The file has no usable name. Rename it, using letters or digits, and upload it again."),
+    "cells_far_apart": _(
+        "The cells of a sheet lie so far apart that it would have %(cells)s cells, nearly all of them empty. Delete "
+        "the stray cells at its far end, or save it as XLSX or CSV, and upload that."
+    ),
     "damaged": _(
         "The file is damaged and cannot be opened. Open it in the program it was made with, save it again, "
         "and upload the new copy."

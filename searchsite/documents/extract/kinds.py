@@ -11,8 +11,8 @@ from searchsite.documents.problems import Problem
 
 # The kinds as people know them, for the sentence that refuses all others.
 KINDS = (
-    "PDF, DOCX, DOC, ODT, PPTX, XLSX, XLS, ODS, CSV, JSONL, HTML, EPUB, EML, MSG, Markdown, reStructuredText, IPYNB, "
-    "TXT, source code, PNG, JPEG, TIFF, WebP"
+    "PDF, DOCX, DOC, ODT, PPTX, XLSX, XLS, ODS, CSV, JSONL, HTML, MHT, EPUB, EML, MSG, Markdown, reStructuredText, "
+    "IPYNB, TXT, source code, PNG, JPEG, TIFF, WebP"
 )
 KIND_OF_EXTENSION = {
     ".pdf": "pdf",

@@ -43,7 +43,8 @@ XLSB_ROW, XLSB_CELLS, XLSB_SHEET = 0, frozenset(range(2, 12)), 129
 def read(data: bytes, limits: Limits) -> Extracted:
     """Read a spreadsheet; title, author and date are those of its properties, where it is a zip.
 
-    Raises Problem: "password", "damaged", "unpacks_too_large", "too_many_columns", "too_many_pages", "too_much_text".
+    Raises Problem: "password", "damaged", "unpacks_too_large", "cells_far_apart", "too_many_columns", "too_many_pages",
+    "too_much_text".
     """
     properties = zipped.Properties()
     if data.startswith(ZIP):
@@ -126,7 +127,7 @@ class _Extent:
     def add(self, row: int, column: int, rows: int = 1, columns: int = 1) -> None:
         """Count a cell, or a rectangle of cells, with something in it.
 
-        Raises Problem: "too_many_columns", "unpacks_too_large".
+        Raises Problem: "too_many_columns", "cells_far_apart".
         """
         first = self.bottom < 0
         self.top, self.left = (row, column) if first else (min(self.top, row), min(self.left, column))
@@ -134,7 +135,8 @@ class _Extent:
         if self.right >= MOST_COLUMNS:
             raise Problem("too_many_columns", limit=MOST_COLUMNS)
         cells = (self.bottom - self.top + 1) * (self.right - self.left + 1)
-        zipped.check_size(cells * BYTES_PER_CELL, MOST_MEMORY)
+        if cells * BYTES_PER_CELL > MOST_MEMORY:
+            raise Problem("cells_far_apart", cells=cells)
 
 
 def _checked_xml(xml: bytes) -> bytes:
@@ -145,7 +147,7 @@ def _checked_xml(xml: bytes) -> bytes:
     try:
         _scan_xml(xml)
     except Problem as problem:
-        if problem.code != "unpacks_too_large":
+        if problem.code != "cells_far_apart":
             raise
         # Where a cell lies does not show in the text. Without references, each lies behind the one before.
         xml = PLACED.sub(rb"\1", xml)

@@ -71,7 +71,7 @@ def test_a_file_that_takes_too_long_is_refused_and_its_child_ended(settings):
     with pytest.raises(Problem) as refused:
         reading.read(rows, "a.md", LIMITS)
     assert refused.value.code == "too_slow"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert os.getpid() not in reading._warm
 
 

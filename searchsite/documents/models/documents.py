@@ -244,7 +244,7 @@ class Revision(models.Model):
     """What one content and title of a document came to. Only the document's live revision is ever found or shown."""
 
     document = models.ForeignKey(Document, models.CASCADE, related_name="revisions")
-    content_hash = models.CharField(max_length=64)
+    content_hash = models.CharField(max_length=64, db_index=True)
     given_title = models.CharField(max_length=300, blank=True)
     title = models.CharField(max_length=300)
     kind = models.CharField(max_length=20, blank=True)

@@ -104,6 +104,20 @@ def test_a_fault_of_a_reader_is_a_sentence_and_a_line_in_the_log(caplog, monkeyp
     assert "ZeroDivisionError: by a library" in caplog.text
 
 
+def test_the_child_writes_no_more_than_a_little(monkeypatch, tmp_path):
+    """A library may put what it unpacks on the disk: here one that does nothing else, in place of markdown-it."""
+    written = tmp_path / "unpacked"
+    (tmp_path / "markdown_it.py").write_text(
+        f"with open({str(written)!r}, 'wb') as out:\n    for _ in range(1000):\n        out.write(bytes(2**20))\n"
+    )
+    real = reading.Child._environment
+    monkeypatch.setattr(reading.Child, "_environment", lambda self: {**real(self), "PYTHONPATH": str(tmp_path)})
+    with pytest.raises(Problem) as refused:
+        reading.read(MARKDOWN, "pears.md", LIMITS)
+    assert refused.value.code == "reader_died"
+    assert written.stat().st_size <= 64 * 2**20
+
+
 def test_a_child_is_replaced_after_many_files(monkeypatch):
     from searchsite.documents.extract import child as child_module
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from django.utils.translation import override
 
 from searchsite.documents.models import ChangeCounter, Collection, Document, Job, Passage, Revision, State
 from searchsite.index import backends, build, follow, ingest, space
@@ -51,6 +52,27 @@ def found(question: str, k: int = 1) -> list[str]:
 def rebuild() -> Build:
     build.rebuild(Job(kind=Job.Kind.REBUILD), lambda *_progress: None)
     return ActiveBuild.objects.get().build
+
+
+def test_author_date_and_language_are_kept_and_shown(public, add, client):
+    english = "Water the beans in the evening, and the pears in the morning."
+    german = "Die Bohnen gießt man am Abend, die Birnen aber am frühen Morgen."
+    document = add(
+        public,
+        f"---\ntitle: Gardens\nauthor: M. Quince\ndate: 2024-03-05\n---\n# A\n\n{english} {english}\n\n"
+        f"# B\n\n{german}\n\n# C\n\n早上给梨树浇水。\n\n# D\n\nx = 1",
+    )
+    revision = document.live_revision
+    assert (revision.author, str(revision.written), revision.language) == ("M. Quince", "2024-03-05", "en")
+    assert [passage.language for passage in revision.passages.order_by("ordinal")] == ["en", "de", "zh", "en"]
+    page = client.get(document.get_absolute_url()).content.decode()
+    assert "M. Quince" in page
+    assert "of March 5, 2024" in page
+    assert "<span>English</span>" in page
+    with override("en"):  # what the request sets, another test would find
+        page = client.get(document.get_absolute_url(), headers={"Accept-Language": "zh-hans"}).content.decode()
+    assert "日期 2024年3月5日" in page
+    assert "<span>英语</span>" in page
 
 
 def test_passages_are_stretches_of_the_text_with_their_headings(public, add):

@@ -9,10 +9,10 @@ from searchsite.documents.extract.text import decode
 from searchsite.documents.extract.zipped import BROKEN_ZIP, METHODS
 from searchsite.documents.problems import Problem
 
-# The kinds as people know them, for the sentence that refuses all others.
+# The kinds as people know them in any language, for the sentence that refuses all others.
 KINDS = (
     "PDF, DOCX, DOC, ODT, PPTX, XLSX, XLS, ODS, CSV, JSONL, HTML, MHT, EPUB, EML, MSG, Markdown, reStructuredText, "
-    "IPYNB, TXT, source code, PNG, JPEG, TIFF, WebP"
+    "IPYNB, TXT, PNG, JPEG, TIFF, WebP, PY, JS, JAVA, C, SQL, XML, YAML …"
 )
 KIND_OF_EXTENSION = {
     ".pdf": "pdf",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ def number(name: str, default: int, low: int, high: int) -> int:
 def names(name: str, default: list[str]) -> list[str]:
     value: list[str] = _read(_env.list, name, default)
     return [item.strip() for item in value if item.strip()]
+
+
+def networks(name: str, default: list[str]) -> list[IPv4Network | IPv6Network]:
+    def known(value: list[str]) -> None:
+        for item in value:
+            try:
+                ip_network(item.strip())
+            except ValueError as error:
+                raise ValidationError(f"{item!r} is no network, such as 10.0.0.0/8 or fd00::/8.") from error
+
+    value: list[str] = _read(_env.list, name, default, validate=known)
+    return [ip_network(item.strip()) for item in value]
 
 
 def folder(name: str, default: Path) -> Path:

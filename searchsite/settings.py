@@ -161,6 +161,14 @@ SEARCHSITE_MAX_CHARACTERS = env.number("SEARCHSITE_MAX_CHARACTERS", 10_000_000, 
 # A file is read in a process of its own, which may take so much memory, and so long for a file or a page of a scan.
 SEARCHSITE_READ_MEMORY_MB = env.number("SEARCHSITE_READ_MEMORY_MB", 512, 128, 1_000_000)
 SEARCHSITE_READ_SECONDS = env.number("SEARCHSITE_READ_SECONDS", 60, 1, 24 * 3600)
+# A zip archive: its own size and what it unpacks to, and its files.
+SEARCHSITE_MAX_ARCHIVE_MB = env.number("SEARCHSITE_MAX_ARCHIVE_MB", 1000, 1, 100_000)
+SEARCHSITE_MAX_ARCHIVE_FILES = env.number("SEARCHSITE_MAX_ARCHIVE_FILES", 20_000, 1, 1_000_000)
+# Fetching a URL. Only public addresses are asked, and those of these networks, such as "10.0.0.0/8".
+SEARCHSITE_FETCH_SECONDS = env.number("SEARCHSITE_FETCH_SECONDS", 30, 1, 3600)
+SEARCHSITE_FETCH_NETWORKS = env.networks("SEARCHSITE_FETCH_NETWORKS", [])
+# Pictures of PDF pages are kept in so many megabytes; the oldest go first.
+SEARCHSITE_PICTURES_MB = env.number("SEARCHSITE_PICTURES_MB", 200, 1, 1_000_000)
 # Text typed into a form. More than the limit, so that it is the form that refuses, in a sentence, and not the request.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * SEARCHSITE_MAX_FILE_MB * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 2000

@@ -12,6 +12,22 @@ from django.utils.translation import gettext_lazy as _
 
 # Each sentence says what was wrong, then what to do about it.
 MESSAGES = {
+    "archive_damaged": _(
+        "The archive is damaged and cannot be opened. Pack its files into a ZIP archive once more, and upload that."
+    ),
+    "archive_empty": _("There are no files in the archive. Check that it was packed completely, and upload it again."),
+    "archive_expands": _(
+        "The archive claims to unpack to %(ratio)s times its size, as those do that are made to fill a disk. Unpack it "
+        "yourself, and upload its files."
+    ),
+    "archive_password": _("It is protected by a password in the archive. Unpack it, and upload the file itself."),
+    "archive_too_large": _(
+        "The archive unpacks to %(size)s MB; at most %(limit)s MB are allowed. Pack its files into several archives."
+    ),
+    "archive_too_many": _(
+        "The archive holds more than %(limit)s files, which is the most allowed. Pack its files into several archives."
+    ),
+    "archive_within": _("It is an archive within an archive, which is not opened. Unpack it, and upload its files."),
     "bad_name": _("The file has no usable name. Rename it, using letters or digits, and upload it again."),
     "cells_far_apart": _(
         "The cells of a sheet lie so far apart that it would have %(cells)s cells, nearly all of them empty. Delete "
@@ -26,6 +42,35 @@ MESSAGES = {
         "The encoder cannot be used, so the document was not encoded: %(detail)s "
         "Once that is mended, choose “Try again”."
     ),
+    "fetch_failed": _(
+        "%(host)s could not be reached, or broke off in the middle (%(detail)s). Check the address, and choose "
+        "“Try again” later."
+    ),
+    "fetch_private": _(
+        "%(host)s lies in a private network, from which nothing is fetched. If it is meant to be read here, ask the "
+        "administrator to name its network in SEARCHSITE_FETCH_NETWORKS, or save the page and upload the file."
+    ),
+    "fetch_redirects": _(
+        "The address leads to other addresses more than %(limit)s times. Open it in a browser, and give the address "
+        "where it ends."
+    ),
+    "fetch_slow": _(
+        "Fetching from %(host)s took longer than %(limit)s seconds, so it was given up. Choose “Try again” later, or "
+        "save the page and upload the file."
+    ),
+    "fetch_status": _(
+        "%(host)s answered with the status %(status)s instead of the page. Check the address; what can be seen only "
+        "after signing in there cannot be fetched: save it and upload the file."
+    ),
+    "fetch_too_large": _(
+        "What is at the address has more than %(limit)s MB, which is the most allowed. Save the parts that matter, "
+        "and upload them as files."
+    ),
+    "fetch_type": _(
+        "At the address is something of the type %(type)s, which cannot be read here. Give the address of a page or of "
+        "a document of one of these kinds: %(kinds)s."
+    ),
+    "fetch_unknown_host": _("There is no host of the name %(host)s. Check the address."),
     "internal": _(
         "The file could not be read because of a fault on this site. Try again later, "
         "and tell the administrator if it keeps happening."
@@ -79,6 +124,15 @@ MESSAGES = {
     "unpacks_too_large": _(
         "The file unpacks to %(size)s MB; at most %(limit)s MB are allowed. Split it into smaller files, "
         "and upload each of them."
+    ),
+    "unsafe_link": _("It is a link to another file, which is not followed. Pack the file itself."),
+    "unsafe_path": _(
+        "Its name in the archive leads out of the archive. Such a name is not trusted: unpack the archive, and upload "
+        "the file itself."
+    ),
+    "unusable_address": _(
+        "This is no address of a page that can be fetched. It must begin with http:// or https://, name a host, and "
+        "hold no password."
     ),
     "worker_died": _(
         "Reading the document ended the worker process %(attempts)s times, so it was given up. It may need more "

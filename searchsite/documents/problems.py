@@ -43,11 +43,11 @@ MESSAGES = {
         "Once that is mended, choose “Try again”."
     ),
     "fetch_failed": _(
-        "%(host)s could not be reached, or broke off in the middle (%(detail)s). Check the address, and choose "
+        "The host %(host)s could not be reached, or broke off in the middle (%(detail)s). Check the address, and choose "
         "“Try again” later."
     ),
     "fetch_private": _(
-        "%(host)s lies in a private network, from which nothing is fetched. If it is meant to be read here, ask the "
+        "The host %(host)s lies in a private network, from which nothing is fetched. If it is meant to be read here, ask the "
         "administrator to name its network in SEARCHSITE_FETCH_NETWORKS, or save the page and upload the file."
     ),
     "fetch_redirects": _(
@@ -59,7 +59,7 @@ MESSAGES = {
         "save the page and upload the file."
     ),
     "fetch_status": _(
-        "%(host)s answered with the status %(status)s instead of the page. Check the address; what can be seen only "
+        "The host %(host)s answered with the status %(status)s instead of the page. Check the address; what can be seen only "
         "after signing in there cannot be fetched: save it and upload the file."
     ),
     "fetch_too_large": _(

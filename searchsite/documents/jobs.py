@@ -10,17 +10,18 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 from django.dispatch import Signal
 from django.utils import timezone
 
-from searchsite.documents.models import Document, Job, JobQuerySet, State, Worker
+from searchsite.documents.models import Document, Job, JobQuerySet, State, UploadItem, Worker
 from searchsite.documents.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ queued = Signal()
 """Sent when a transaction that queued work has committed. tasks.py listens, and wakes a worker."""
 
 MAX_ATTEMPTS = 5
+CANCELLABLE = ~Q(document=None, item=None)
 RETRY_SECONDS = 5
 
 Progress = Callable[[str, int, int], None]
@@ -41,13 +43,38 @@ def worker_name() -> str:
     return f"{socket.gethostname()[:60]}:{os.getpid()}"
 
 
-def queue(kind: str, document_ids: list[int | None]) -> None:
-    """Queue a job for each id, unless one like it waits already, in the caller's transaction."""
+class Lost(Exception):
+    """The job is no longer this worker's: it was cancelled, or given to another."""
+
+
+def add(jobs: list[Job]) -> None:
+    """Queue these jobs, without those whose like waits already, in the caller's transaction."""
+    if jobs:
+        with transaction.atomic():
+            Job.objects.bulk_create(jobs, ignore_conflicts=True, batch_size=500)
+            transaction.on_commit(lambda: queued.send(sender=Job))
+
+
+def cancel(jobs: JobQuerySet) -> int:
+    """Cancel those of these jobs that wait or run; returns how many. A worker notices at its next sign of progress."""
     with transaction.atomic():
-        Job.objects.bulk_create(
-            [Job(kind=kind, document_id=pk) for pk in document_ids], ignore_conflicts=True, batch_size=500
-        )
-        transaction.on_commit(lambda: queued.send(sender=Job))
+        chosen = list(jobs.open().filter(CANCELLABLE).values_list("pk", "document_id", "item_id"))
+        pks, documents, items = zip(*chosen, strict=True) if chosen else ((), (), ())
+        count = 0
+        for some in _chunks(pks):
+            cancelled = {"state": State.CANCELLED, "finished": timezone.now(), "lease_until": None}
+            count += Job.objects.open().filter(pk__in=some).update(**cancelled)
+        for model, ids in ((Document, documents), (UploadItem, items)):
+            for some in _chunks([pk for pk in ids if pk is not None]):
+                waiting = model.objects.filter(pk__in=some, state__in=[State.QUEUED, State.RUNNING])
+                waiting.update(state=State.CANCELLED, problem=None)
+    return count
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """SQLite bounds the number of parameters."""
+    for first in range(0, len(ids), 500):
+        yield ids[first : first + 500]
 
 
 def claimable() -> int:
@@ -60,11 +87,14 @@ def _claimable() -> JobQuerySet:
     busy = Job.objects.filter(document=OuterRef("document"), state=State.RUNNING)
     alike = Job.objects.filter(document=None, kind=OuterRef("kind"), state=State.RUNNING)
     waiting = Job.objects.filter(state=State.QUEUED, not_before__lte=timezone.now())
-    return waiting.exclude(Exists(busy)).exclude(Exists(alike), document=None).order_by("pk")
+    return waiting.exclude(Exists(busy)).exclude(Exists(alike), document=None).order_by("bulk", "pk")
 
 
 def claim(worker: str) -> Job | None:
-    """The oldest waiting job, now leased to `worker`; None when nothing waits. Two workers never get the same one."""
+    """The oldest waiting job (one of many only when no other waits), now leased to `worker`; None when nothing waits.
+
+    Two workers never get the same one.
+    """
     while True:
         pk = _claimable().values_list("pk", flat=True).first()
         if pk is None:
@@ -83,7 +113,7 @@ def claim(worker: str) -> Job | None:
             total=0,
         )
         if won:  # else another worker was faster
-            return Job.objects.select_related("document").get(pk=pk)
+            return Job.objects.select_related("document", "item__upload").get(pk=pk)
 
 
 def run_next(handlers: Mapping[str, Handler], worker: str) -> Job | None:
@@ -91,11 +121,13 @@ def run_next(handlers: Mapping[str, Handler], worker: str) -> Job | None:
     job = claim(worker)
     if job is None:
         return None
-    if job.document_id is not None:
-        Document.objects.filter(pk=job.document_id).update(state=State.RUNNING)
+    _show(job, State.RUNNING)
     try:
         with _heartbeat(job):
             handlers[job.kind](job, _progress(job))
+    except Lost:
+        log.info("job %s (%s) was taken from this worker", job.pk, job.kind)
+        job.refresh_from_db()
     except Problem as problem:
         _finish(job, State.FAILED, problem)
     except Exception:
@@ -144,35 +176,52 @@ def _mine(job: Job) -> JobQuerySet:
     return Job.objects.filter(pk=job.pk, worker=job.worker, attempts=job.attempts, state=State.RUNNING)
 
 
+def _show(job: Job, state: State, problem: dict[str, Any] | None = None) -> None:
+    """Let what the job is about have the job's state."""
+    if job.document_id is not None:
+        Document.objects.filter(pk=job.document_id).update(state=state, problem=problem)
+    elif job.item_id is not None:
+        UploadItem.objects.filter(pk=job.item_id).update(state=state, problem=problem)
+
+
 def _finish(job: Job, state: State, problem: Problem | None) -> None:
     stored = problem.as_json() if problem else None
+    mine = _mine(job)
+    if state == State.READY:  # cancelled after all was done: then it is done
+        mine = Job.objects.filter(
+            pk=job.pk, worker=job.worker, attempts=job.attempts, state__in=[State.RUNNING, State.CANCELLED]
+        )
     with transaction.atomic():
-        if not _mine(job).update(state=state, problem=stored, finished=timezone.now(), lease_until=None):
+        if not mine.update(state=state, problem=stored, finished=timezone.now(), lease_until=None):
             return
         job.state, job.problem = state, stored
-        waits = Job.objects.filter(document=job.document_id, state=State.QUEUED, kind=job.kind).exists()
-        if job.document_id is not None and not waits:  # else the document was saved again meanwhile
-            Document.objects.filter(pk=job.document_id).update(state=state, problem=stored)
+        if not _like(job).exists():  # else the document was saved again meanwhile, or fetched and is to be read
+            _show(job, state, stored)
 
 
 def _requeue(job: Job, wait_seconds: int) -> None:
     again = timezone.now() + timedelta(seconds=wait_seconds)
     with transaction.atomic():
-        newer = Job.objects.filter(document=job.document_id, kind=job.kind, state=State.QUEUED)
-        if newer.exists():  # the document was saved again: that job does the work
+        if _like(job).filter(kind=job.kind).exists():  # the document was saved again: that job does the work
             _mine(job).update(state=State.FAILED, finished=timezone.now(), lease_until=None)
             return
         if _mine(job).update(state=State.QUEUED, not_before=again, lease_until=None):
             job.state = State.QUEUED
-            if job.document_id is not None:
-                Document.objects.filter(pk=job.document_id).update(state=State.QUEUED)
+            _show(job, State.QUEUED)
             transaction.on_commit(lambda: queued.send(sender=Job))
+
+
+def _like(job: Job) -> JobQuerySet:
+    """The jobs that wait to do something about the same document or archive."""
+    waiting = Job.objects.filter(document=job.document_id, item=job.item_id, state=State.QUEUED)
+    return waiting if job.document_id or job.item_id else waiting.filter(kind=job.kind)
 
 
 def _progress(job: Job) -> Progress:
     def report(step: str, done: int, total: int) -> None:
         job.step, job.done, job.total = step, done, total
-        _mine(job).update(step=step, done=done, total=total, heartbeat=timezone.now())
+        if not _mine(job).update(step=step, done=done, total=total, heartbeat=timezone.now()):
+            raise Lost
 
     return report
 

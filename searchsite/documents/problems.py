@@ -43,12 +43,12 @@ MESSAGES = {
         "Once that is mended, choose “Try again”."
     ),
     "fetch_failed": _(
-        "The host %(host)s could not be reached, or broke off in the middle (%(detail)s). Check the address, and choose "
-        "“Try again” later."
+        "The host %(host)s could not be reached, or broke off in the middle (%(detail)s). Check the address, and "
+        "choose “Try again” later."
     ),
     "fetch_private": _(
-        "The host %(host)s lies in a private network, from which nothing is fetched. If it is meant to be read here, ask the "
-        "administrator to name its network in SEARCHSITE_FETCH_NETWORKS, or save the page and upload the file."
+        "The host %(host)s lies in a private network, from which nothing is fetched. If it is meant to be read here, "
+        "ask the administrator to name its network in SEARCHSITE_FETCH_NETWORKS, or save the page and upload the file."
     ),
     "fetch_redirects": _(
         "The address leads to other addresses more than %(limit)s times. Open it in a browser, and give the address "
@@ -59,8 +59,8 @@ MESSAGES = {
         "save the page and upload the file."
     ),
     "fetch_status": _(
-        "The host %(host)s answered with the status %(status)s instead of the page. Check the address; what can be seen only "
-        "after signing in there cannot be fetched: save it and upload the file."
+        "The host %(host)s answered with the status %(status)s instead of the page. Check the address; what can be "
+        "seen only after signing in there cannot be fetched: save it and upload the file."
     ),
     "fetch_too_large": _(
         "What is at the address has more than %(limit)s MB, which is the most allowed. Save the parts that matter, "

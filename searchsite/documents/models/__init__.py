@@ -1,7 +1,8 @@
 """What the site holds: collections, documents, their revisions and passages, and the work still to be done on them."""
 
 from searchsite.documents.models.changes import Change, ChangeCounter
-from searchsite.documents.models.documents import Collection, Document, DocumentQuerySet, Passage, Revision
+from searchsite.documents.models.documents import Collection, Document, DocumentQuerySet, Passage, Revision, Tag
+from searchsite.documents.models.uploads import Upload, UploadItem
 from searchsite.documents.models.work import Job, JobQuerySet, State, Worker
 
 __all__ = [
@@ -15,5 +16,8 @@ __all__ = [
     "Passage",
     "Revision",
     "State",
+    "Tag",
+    "Upload",
+    "UploadItem",
     "Worker",
 ]

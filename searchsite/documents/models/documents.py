@@ -61,6 +61,20 @@ def _stored_as(_document: Document, _name: str) -> str:
     return "upload"  # the storage names files by their content, never by what the uploader called them
 
 
+class Tag(models.Model):
+    """A word that people put on documents, to find them together."""
+
+    name = models.CharField(_("name"), max_length=60, unique=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class DocumentQuerySet(models.QuerySet["Document"]):
     """Bulk paths do what `Document.save()` does: queue the work, and tell the indexes of moves."""
 
@@ -71,8 +85,16 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             document.state = State.QUEUED
         with transaction.atomic(using=self.db):
             created = super().bulk_create(documents, *args, **kwargs)
-            Job.queue(Job.Kind.INGEST, [document.pk for document in created])
+            self.model.objects.filter(pk__in=[document.pk for document in created]).queue_work(bulk=True)
         return created
+
+    def queue_work(self, *, bulk: bool = False) -> None:
+        """Queue what makes these documents findable: reading them, or fetching those that have only an address."""
+        found = list(self.order_by("pk").values_list("pk", "url", "file", "text"))
+        unfetched = [pk for pk, url, file, text in found if url and not file and not text]
+        rest = {pk for pk, *_content in found}.difference(unfetched)
+        Job.queue(Job.Kind.FETCH, unfetched, bulk=bulk)
+        Job.queue(Job.Kind.INGEST, sorted(rest), bulk=bulk)
 
     def update(self, **values: Any) -> int:
         if not values.keys() & {"collection", "collection_id", "title", "text", "file"}:
@@ -87,7 +109,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
                     document.save()  # finds the new content hash, and queues
             elif "title" in values:
                 self.model.objects.filter(pk__in=ids).update(state=State.QUEUED, problem=None)
-                Job.queue(Job.Kind.INGEST, ids)
+                self.model.objects.filter(pk__in=ids).queue_work(bulk=len(ids) > 1)
         return rows
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -125,6 +147,10 @@ class Document(models.Model):
         blank=True,
         help_text=_("Where an import found it; unique in its collection."),
     )
+    url = models.CharField(
+        _("address"), max_length=2000, blank=True, editable=False, help_text=_("Where it was fetched from.")
+    )
+    tags = models.ManyToManyField(Tag, blank=True, related_name="documents", verbose_name=_("tags"))
     content_hash = models.CharField(_("SHA-256"), max_length=64, blank=True, editable=False, db_index=True)
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.QUEUED, editable=False, db_index=True
@@ -178,7 +204,7 @@ class Document(models.Model):
                 options["update_fields"] = self._columns_to_save(options.get("update_fields"), changed)
             super().save(**options)
             if changed:
-                Job.queue(Job.Kind.INGEST, [self.pk])
+                Document.objects.filter(pk=self.pk).queue_work()
 
     def get_absolute_url(self) -> str:
         return reverse("document", args=[self.pk])
@@ -203,7 +229,8 @@ class Document(models.Model):
     @property
     def shown_title(self) -> str:
         """What people see: the given title, else the one found in the text, else the file's name."""
-        return self.title or (self.live_revision.title if self.live_revision else "") or self.name or f"#{self.pk}"
+        found = self.live_revision.title if self.live_revision else ""
+        return self.title or found or self.name or self.url or f"#{self.pk}"
 
     def twins(self) -> DocumentQuerySet:
         """The other documents with exactly the same content, in whatever collection: filter them by who asks."""
@@ -235,9 +262,13 @@ class Document(models.Model):
 
     def try_again(self) -> None:
         """Queue the work once more, whatever came of it before."""
+        refused_there = (self.problem or {"code": ""})["code"].startswith(("fetch_", "unusable_address"))
         with transaction.atomic():
             Document.objects.filter(pk=self.pk).update(state=State.QUEUED, problem=None)
-            Job.queue(Job.Kind.INGEST, [self.pk])
+            if refused_there:
+                Job.queue(Job.Kind.FETCH, [self.pk])
+            else:
+                Document.objects.filter(pk=self.pk).queue_work()
 
 
 class Revision(models.Model):

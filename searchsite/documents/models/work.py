@@ -17,6 +17,7 @@ class State(models.TextChoices):
     RUNNING = "running", _("being worked on")
     READY = "ready", _("ready")
     FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -29,13 +30,20 @@ class Job(models.Model):
 
     class Kind(models.TextChoices):
         INGEST = "ingest", _("read and encode a document")
+        FETCH = "fetch", _("fetch a document from its address")
+        UNPACK = "unpack", _("unpack an archive")
         REBUILD = "rebuild", _("rebuild the search index")
 
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     document = models.ForeignKey(
         "documents.Document", models.CASCADE, null=True, related_name="jobs", verbose_name=_("document")
     )
+    item = models.ForeignKey(
+        "documents.UploadItem", models.CASCADE, null=True, related_name="jobs", verbose_name=_("archive")
+    )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    # One of many: those that somebody waits for go first.
+    bulk = models.BooleanField(_("one of many"), default=False)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     done = models.PositiveIntegerField(_("done"), default=0)
     total = models.PositiveIntegerField(_("of"), default=0)
@@ -61,10 +69,18 @@ class Job(models.Model):
                 fields=["kind", "document"], condition=Q(state="queued"), name="one_queued_job_a_document"
             ),
             models.UniqueConstraint(
-                fields=["kind"], condition=Q(state="queued", document=None), name="one_queued_job_of_its_kind"
+                fields=["kind"],
+                condition=Q(state="queued", document=None, item=None),
+                name="one_queued_job_of_its_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "item"], condition=Q(state="queued"), name="one_queued_job_an_item"
             ),
         ]
-        indexes = [models.Index(fields=["document", "-id"], name="latest_job_of_document")]
+        indexes = [
+            models.Index(fields=["document", "-id"], name="latest_job_of_document"),
+            models.Index(fields=["state", "bulk", "id"], name="jobs_in_their_order"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"
@@ -78,14 +94,19 @@ class Job(models.Model):
         return 100 * self.done // self.total if self.total else (100 if self.state == State.READY else 0)
 
     @classmethod
-    def queue(cls, kind: str, document_ids: Iterable[int | None] = (None,)) -> None:
-        """Queue one job for each document (or one without any), unless an equal one already waits.
+    def queue(cls, kind: str, document_ids: Iterable[int] | None = None, *, bulk: bool = False) -> None:
+        """Queue one job for each document (without documents: one), unless an equal one already waits.
 
-        In the caller's transaction; the task runner is told when that commits (jobs.queued).
+        bulk: behind all that are not. In the caller's transaction; the task runner is told when that commits
+        (jobs.queued).
         """
         from searchsite.documents import jobs
 
-        jobs.queue(kind, list(document_ids))
+        jobs.add(
+            [cls(kind=kind)]
+            if document_ids is None
+            else [cls(kind=kind, document_id=pk, bulk=bulk) for pk in document_ids]
+        )
 
 
 class Worker(models.Model):

@@ -10,12 +10,14 @@ from django.conf import settings
 from django.utils import timezone
 from django_tasks import task
 
-from searchsite.documents import jobs
+from searchsite.documents import addresses, jobs, unpack
 from searchsite.documents.models import Job, Worker
 from searchsite.index import build, ingest
 
 HANDLERS: dict[str, jobs.Handler] = {
     Job.Kind.INGEST: ingest.ingest,
+    Job.Kind.FETCH: addresses.fetch_document,
+    Job.Kind.UNPACK: unpack.unpack,
     Job.Kind.REBUILD: build.rebuild,
 }
 TURN_SECONDS = 2.0

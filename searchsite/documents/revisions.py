@@ -72,6 +72,15 @@ def revision_for(document: Document, progress: Progress) -> Revision:
     return revision
 
 
+def renamed(document: Document) -> None:
+    """Have a document that is titled by its file's name show the new name; what is encoded stays as it is."""
+    live = document.live_revision
+    if live is not None and not live.found_title and not document.title:
+        live.encoded_title = live.encoded_title or live.title
+        live.title = title_of_name(document.name, live.kind)
+        live.save(update_fields=["encoded_title", "title"])
+
+
 def can_read_more(revision: Revision) -> bool:
     """Whether pages of it were pictures that could not be read then, and can be now."""
     return bool(revision.unread) and ocr_available()
@@ -95,7 +104,7 @@ def _twin(document: Document) -> Revision | None:
 
 
 def _ending(document: Document) -> str:
-    return PurePath(document.name if document.file else NAME_OF_TYPED).suffix.lower()
+    return PurePath(document.name or NAME_OF_TYPED).suffix.lower()
 
 
 def _title(document: Document, extracted: Extracted) -> str:

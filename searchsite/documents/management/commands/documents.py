@@ -1,112 +1,143 @@
-"""`manage.py documents import PATH... --collection NAME`: files and folders into a collection."""
+"""`manage.py documents import PATH... --collection NAME`: files, folders, archives, tables and addresses."""
 
 from __future__ import annotations
 
-import hashlib
-import os
+import fcntl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.core.files import File
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.text import slugify
 
-from searchsite.documents.extract import ocr, safe_name
-from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, KINDS
-from searchsite.documents.models import Collection, Document
+from searchsite.documents import addresses, importing, uploads
+from searchsite.documents.extract.kinds import KINDS
+from searchsite.documents.models import Collection, Document, State, Tag
 from searchsite.documents.problems import Problem
-from searchsite.documents.uploads import check_size
+from searchsite.documents.sources.roots import Root, root
+from searchsite.documents.sources.rows import Columns, MissingColumns
 from searchsite.terminal import ProgressBar
 
-LONGEST_SOURCE = 500
+ADDED = ("added", "updated", "unchanged", "refused")
+SYNCED = ("added", "updated", "renamed", "removed", "unchanged", "refused")
 
 
 class Command(BaseCommand):
-    help = "Import files and folders into a collection. Running it again adds what is new and updates what changed."
+    help = "Import documents into a collection. Running it again adds what is new and updates what changed."
 
     def add_arguments(self, parser: Any) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        importing = actions.add_parser("import", help="import files and folders")
-        importing.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-        importing.add_argument("--collection", required=True, help="its name or short name; made when missing")
+        importing_ = actions.add_parser(
+            "import", help="import files, folders, ZIP archives, tables, BEIR-layout folders and http(s) addresses"
+        )
+        add = importing_.add_argument
+        add("paths", nargs="+", metavar="PATH", help="or an address that begins with http:// or https://")
+        add("--collection", required=True, help="its name or short name; made, for members only, when missing")
+        add("--tag", action="append", default=[], metavar="TAG", help="put it on all that is added or updated")
+        add("--sync", action="store_true", help="also remove the documents whose files are gone from these paths")
+        add("--allow-empty", action="store_true", help="with --sync: remove them also where a path holds none any more")
+        add(
+            "--text-column", action="append", default=[], metavar="COLUMN",
+            help="of a CSV or JSONL file (.gz too): make each row a document, of this column (may be repeated)",
+        )  # fmt: skip
+        add("--title-column", default="", metavar="COLUMN", help="the rows' titles")
+        add("--id-column", default="", metavar="COLUMN", help="what tells the rows apart; else their content does")
 
-    def handle(self, *_args: Any, paths: list[Path], collection: str, **_options: Any) -> None:
-        for path in paths:
-            if not path.exists():
-                raise CommandError(f"There is no {path}.")
-        found = [(source, path) for given in paths for source, path in files_below(given)]
-        if not ocr.available():
-            # Folders of pages are full of drawings and logos: a file that is named is taken in, and says what it needs.
-            kept = [(source, path) for source, path in found if path in paths or not is_picture(path)]
-            if left_out := len(found) - len(kept):
-                self.stdout.write(f"{left_out} pictures left out: the OCR extra (requirements-ocr.txt) reads them.")
-            found = kept
-        if not found:
-            raise CommandError(f"Nothing to import there: files of these kinds are read: {KINDS}.")
+    def handle(self, *_args: Any, paths: list[str], collection: str, **options: Any) -> None:
+        columns = Columns(tuple(options["text_column"]), options["title_column"], options["id_column"])
+        if (columns.title or columns.id) and not columns.text:
+            raise CommandError("Name the column of the text, too: --text-column.")
+        urls = [path for path in paths if path.lower().startswith(("http://", "https://"))]
+        roots = [self._root(path, columns) for path in paths if path not in urls]
         into = collection_named(collection)
-        counts = {"added": 0, "updated": 0, "unchanged": 0, "refused": 0}
-        with ProgressBar(len(found), self.stdout) as bar:
-            for source, path in found:
-                try:
-                    counts[import_file(into, source, path)] += 1
-                except Problem as problem:
-                    counts["refused"] += 1
-                    self.stderr.write(f"{path}: {problem}")
-                except OSError as error:
-                    counts["refused"] += 1
-                    self.stderr.write(f"{path}: it cannot be opened ({error.strerror}).")
-                bar.step(path.name)
-        self.stdout.write(", ".join(f"{count} {what}" for what, count in counts.items()))
-        self.stdout.write("The worker reads and encodes them now; the admin's list of documents shows how far it is.")
+        if roots and into is None and not any(map(holds_something, roots)):
+            raise CommandError(f"Nothing to import there: files of these kinds are read: {KINDS}.")
+        into = into or new_collection(collection)
+        tags = [tag for text in options["tag"] for tag in uploads.tags_named(text)]
+        with only_one(into):
+            if roots:
+                self._import(into, roots, tags, options["sync"], options["allow_empty"])
+            for url in urls:
+                self._fetch(into, url, tags)
+        if Document.objects.filter(collection=into, state=State.QUEUED).exists():
+            self.stdout.write("The worker reads and encodes now; the admin's list of documents shows how far it is.")
 
-
-def files_below(given: Path) -> Iterator[tuple[str, Path]]:
-    """(source, path) of the file, or of all readable kinds in the folder, sorted. Hidden ones and links are left."""
-    if given.is_file():
-        yield source_of(given), given
-        return
-    for path in sorted(given.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
-        if path.is_file() and not path.is_symlink() and not hidden and path.suffix.lower() in KIND_OF_EXTENSION:
-            yield source_of(path), path
-
-
-def is_picture(path: Path) -> bool:
-    return KIND_OF_EXTENSION.get(path.suffix.lower()) == "image"
-
-
-def source_of(path: Path) -> str:
-    """Where the file lies, as text that fits the column: two files never have the same one."""
-    raw = os.fsencode(path.resolve())
-    text = raw.decode("utf-8", "replace")
-    if len(text) <= LONGEST_SOURCE and os.fsencode(text) == raw:
-        return text
-    return f"{hashlib.sha256(raw).hexdigest()[:16]}:{text[-(LONGEST_SOURCE - 17) :]}"
-
-
-def collection_named(name: str) -> Collection:
-    """The collection of that name or short name; a new one, for members only, where there is none."""
-    found = Collection.objects.filter(name=name).first() or Collection.objects.filter(slug=name).first()
-    if found:
+    def _root(self, given: str, columns: Columns) -> Root:
+        try:
+            found = root(Path(given), columns)
+        except FileNotFoundError:
+            raise CommandError(f"There is no {given}.") from None
+        except OSError as error:
+            raise CommandError(f"{given}: it cannot be opened ({error.strerror}).") from error
+        for sentence in found.left_out:
+            self.stdout.write(sentence)
+        for part in found.unlistable:
+            self.stderr.write(f"{part}: it cannot be looked into. Nothing that came from {given} is removed.")
         return found
+
+    def _import(
+        self, collection: Collection, roots: list[Root], tags: list[Tag], sync: bool, allow_empty: bool
+    ) -> None:
+        told = importing.Told(refused=lambda path, why: self.stderr.write(f"{path}: {why}"))
+        one = importing.Import(collection, tags, told)
+        try:
+            plan = importing.plan(one, roots, sync=sync, allow_empty=allow_empty)
+            if not plan.total and not one.gone and not one.counts:
+                raise CommandError(f"Nothing to import there: files of these kinds are read: {KINDS}.")
+            with ProgressBar(plan.total, self.stdout) as bar:
+                told.step = bar.step
+                importing.run(one, plan)
+        except importing.EmptySource as empty:
+            raise CommandError(
+                f"{empty} holds nothing to import, but {empty.documents} documents came from there. Nothing was "
+                "changed. If they are to be removed, add --allow-empty."
+            ) from empty
+        except MissingColumns as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(", ".join(f"{one.counts[what]} {what}" for what in (SYNCED if sync else ADDED)))
+
+    def _fetch(self, collection: Collection, url: str, tags: list[Tag]) -> None:
+        try:
+            document = addresses.document_at(collection, url)
+        except Problem as problem:
+            self.stderr.write(f"{url}: {problem}")
+        else:
+            document.tags.add(*tags)
+            self.stdout.write(f"{document.url} is fetched by the worker.")
+
+
+def holds_something(place: Root) -> bool:
+    try:
+        return any(True for _found in place.list())
+    except Problem:
+        return False
+
+
+def collection_named(name: str) -> Collection | None:
+    """The collection of that name or short name."""
+    return Collection.objects.filter(name=name).first() or Collection.objects.filter(slug=name).first()
+
+
+def new_collection(name: str) -> Collection:
+    """A collection for members only, so that nobody is shown it unasked."""
     slug = slugify(name)[:50] or "collection"
     while Collection.objects.filter(slug=slug).exists():
         slug += "-2"
     return Collection.objects.create(name=name, slug=slug)
 
 
-def import_file(collection: Collection, source: str, path: Path) -> str:
-    """Add or update the document of that source; returns "added", "updated" or "unchanged"."""
-    check_size(path.name, path.stat().st_size)
-    document = Document.objects.filter(collection=collection, source=source).first()
-    known = document.content_hash if document else ""
-    document = document or Document(collection=collection, source=source)
-    document.name = safe_name(path.name)
-    with path.open("rb") as handle:
-        document.file = File(handle, name=document.name)
-        document.take_in_source()
-        if document.content_hash == known:
-            return "unchanged"
-        document.save()
-    return "updated" if known else "added"
+@contextmanager
+def only_one(collection: Collection) -> Iterator[None]:
+    """No other import into this collection meanwhile: one that cron starts while the last still runs would undo it."""
+    folder = settings.DATA_DIR / "locks"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"import-{collection.pk}").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(
+                f"Another import into {collection} is going on. Nothing was done; run it again later."
+            ) from None
+        yield

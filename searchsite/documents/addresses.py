@@ -1,0 +1,70 @@
+"""Documents that are fetched from an address: named by somebody, fetched by the worker, read like a file."""
+
+from __future__ import annotations
+
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+
+from searchsite.documents import fetch
+from searchsite.documents.jobs import Progress
+from searchsite.documents.models import Collection, Document, Job, State, Upload, UploadItem
+from searchsite.documents.problems import Problem
+from searchsite.documents.sources import as_source
+
+
+def add_address(upload: Upload, address: str) -> UploadItem:
+    """Take one address of an upload in; what is wrong with it is kept in the item, not raised."""
+    name = as_source(address.strip() or "?")
+    item = UploadItem.objects.filter(upload=upload, name=name).first() or UploadItem(upload=upload, name=name)
+    if item.document_id:
+        return item
+    try:
+        item.document = document_at(upload.collection, address)
+        item.document.tags.add(*upload.tags.all())
+        if upload.added_by and not item.document.added_by_id:
+            Document.objects.filter(pk=item.document.pk).update(added_by=upload.added_by)
+    except Problem as problem:
+        item.state, item.problem = State.FAILED, problem.as_json()
+    item.save()
+    return item
+
+
+def document_at(collection: Collection, address: str) -> Document:
+    """The collection's document from that address, whose fetching is queued (again). Raises Problem."""
+    url = fetch.check_url(address)
+    document = Document(collection=collection, url=url, source=as_source(url))
+    try:
+        with transaction.atomic():
+            document.save()
+    except IntegrityError:  # it is there already
+        document = Document.objects.get(collection=collection, source=as_source(url))
+        fetch_again(document)
+    return document
+
+
+def fetch_again(document: Document) -> None:
+    """Queue fetching the document's present content; what it says until then goes on being found."""
+    with transaction.atomic():
+        Document.objects.filter(pk=document.pk).update(state=State.QUEUED, problem=None)
+        Job.queue(Job.Kind.FETCH, [document.pk])
+
+
+def fetch_document(job: Job, progress: Progress) -> None:
+    """Fetch the content of the job's document, and have it read where it is new. Raises Problem."""
+    document = Document.objects.filter(pk=job.document_id).first()
+    if document is None:  # deleted while it waited
+        return
+    progress("fetching", 0, 0)
+    fetched = fetch.fetch(document.url)
+    progress("fetching", 1, 1)  # raises when it was cancelled meanwhile
+    document.file = ContentFile(fetched.data, name=fetched.name)
+    document.take_in_source()  # not within the transaction, which holds a lock that others wait for
+    with transaction.atomic():
+        present = Document.objects.select_for_update().select_related("live_revision").filter(pk=document.pk).first()
+        if present is None:
+            return
+        present.file, present.name, present.size = document.file.name, document.name, document.size
+        present.save()
+        live = present.live_revision
+        if live is None or live.content_hash != present.content_hash:  # perhaps known, and never read
+            Job.queue(Job.Kind.INGEST, [present.pk])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import shutil
 import socket
@@ -448,7 +449,6 @@ def test_a_body_may_be_as_large_as_a_file_and_no_larger(size: int) -> None:
         ({"length": 9, "content_encoding": "br"}, "fetch_failed"),
     ],
 )
-@pytest.mark.usefixtures("hurry")
 def test_what_the_headers_rule_out_is_refused_before_its_body_comes(headers: dict, code: str) -> None:
     with serving(reply(b"", **headers)) as web:
         assert refusal(web.url()).code == code
@@ -591,6 +591,17 @@ def test_a_host_that_refuses_connections_is_told() -> None:
     problem = refusal(f"http://public.example:{port}/")
     assert problem.code == "fetch_failed"
     assert "127.0.0.1" not in str(problem)
+
+
+def test_the_time_limit_of_the_system_is_not_told_as_ours(monkeypatch) -> None:
+    from searchsite.documents import fetch_network
+
+    def time_out(*args) -> None:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    monkeypatch.setattr(fetch_network, "_connect", time_out)
+
+    assert refusal("http://public.example/").code == "fetch_failed"
 
 
 def test_a_host_that_there_is_not_is_told() -> None:

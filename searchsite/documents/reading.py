@@ -8,50 +8,35 @@ from __future__ import annotations
 
 import atexit
 import errno
-import json
 import logging
 import os
-import re
-import select
-import shutil
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 
 from searchsite.documents.extract.extracted import Extracted, Heading, Limits
 from searchsite.documents.extract.ocr import available as ocr_available
 from searchsite.documents.problems import Problem
+from searchsite.documents.reading_child import Bounds, Child, Died, Request
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-CHUNK = 2**20
 # An answer has the text in at most 4 bytes a character, and its headings, blocks and pages beside it.
 ANSWER_BYTES_A_CHARACTER = 4
 ANSWER_BYTES_BESIDE = 64 * 2**20
-# Killed without a word of its own, and having held this part of its memory: memory is what it died of.
-NEAR_THE_LIMIT = 0.6
-FOLDER = "searchsite-read-"  # of temporary files, with the process id of who will remove it
 OCR_MEMORY_MB = 400  # what text recognition needs on top
-LOOK_SECONDS = 0.1  # how often its memory is looked at: a process that has ended tells no more
-HELD_AT_MOST = re.compile(rb"^VmHWM:\s*(\d+) kB", re.MULTILINE)
-OUT_OF_MEMORY = (b"memory allocation", b"bad_alloc", b"MemoryError", b"Out of memory")
-END_OF_LOG = 2000  # bytes
+# Somebody waits for a page's picture, in one of the web server's few threads.
+LOOK_SECONDS = 10
+LONGEST_WAIT = 3  # seconds, for others to be done with the child
+LOOK_BYTES = 16 * 2**20
 
 
-class Died(Exception):
-    """The child ended without an answer."""
-
-    def __init__(self, problem: Problem, detail: str) -> None:
-        super().__init__(detail)
-        self.problem = problem
+class Busy(Exception):
+    """Others have had the child for longer than somebody who looks at a page waits."""
 
 
 def read(data: bytes, name: str, limits: Limits) -> Extracted:
@@ -59,48 +44,81 @@ def read(data: bytes, name: str, limits: Limits) -> Extracted:
 
     Raises Problem: what `extract` raises, and "too_slow", "too_much_memory", "reader_died".
     """
-    with _turn:
+    return _with_child(name, lambda child: _read_with(child, data, name, limits))
+
+
+def look(do: str, data: bytes, number: int, understood: Callable[[Any], T], **values: str | int) -> T:
+    """What the child finds on a page of a PDF, counted from 1, for somebody who waits for it.
+
+    do, values: a function of extract/pdf_picture.py, and its other parameters. understood: makes of an answer what it
+    says; may raise what comes of an answer without sense.
+
+    Raises Busy after a few seconds, and Problem: "damaged", "too_slow", "too_much_memory", "reader_died".
+    """
+    request = Request(do, {**values, "number": number}, data, LOOK_SECONDS, LOOK_BYTES, understood)
+    return _with_child(f"{do} of page {number}", lambda child: _answered(child, request), LONGEST_WAIT)
+
+
+def _with_child(what: str, work: Callable[[Child], T], wait: float = -1) -> T:
+    """What the work comes to with the warm child, or, where that died of it, with a fresh one.
+
+    what: for the log. wait: seconds for the turn, -1 without end. Raises Busy, and Problem as the work does.
+    """
+    if not _turn.acquire(timeout=wait):
+        raise Busy
+    try:
         child = _warm_child()
         used = child.files > 0
         try:
-            return _read_with(child, data, name, limits)
+            return work(child)
         except Died as death:
-            log.warning("reading %r: %s", name, death)
+            log.warning("reading %r: %s", what, death)
             if not used or death.problem.code == "too_slow":
                 raise death.problem from death
         # What files before this one left in the child may have been what killed it.
         try:
-            return _read_with(_warm_child(), data, name, limits)
+            return work(_warm_child())
         except Died as death:
-            log.warning("reading %r once more: %s", name, death)
+            log.warning("reading %r once more: %s", what, death)
             raise death.problem from death
+    finally:
+        _turn.release()
 
 
 def _read_with(child: Child, data: bytes, name: str, limits: Limits) -> Extracted:
+    size = {"max_bytes": limits.max_bytes, "max_pages": limits.max_pages, "max_characters": limits.max_characters}
+    most = limits.max_characters * ANSWER_BYTES_A_CHARACTER + ANSWER_BYTES_BESIDE
+    values = {"name": name, "limits": size}
+    seconds = child.bounds.seconds
+    return _answered(child, Request("read", values, data, seconds, most, _extracted, limits.max_pages, limits.tell))
+
+
+def _answered(child: Child, request: Request[T]) -> T:
+    """What the child says to a request. Raises Problem, Died and OSError."""
     try:
-        answer = child.ask(data, name, limits)
-        result = _result(child, answer)
+        answer = child.ask(request)
+        result = _result(child, answer, request.understood)
         if answer["last"]:
-            child.end()
+            _end(child)
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # the child's words are the file's, perhaps
-        child.end()
+        _end(child)
         raise Died(Problem("reader_died"), f"its answer makes no sense: {error!r}") from error
     except BaseException:
-        child.end()
+        _end(child)
         raise
     if isinstance(result, Problem):
         raise result
     return result
 
 
-def _result(child: Child, answer: dict[str, Any]) -> Extracted | Problem:
+def _result(child: Child, answer: dict[str, Any], understood: Callable[[Any], T]) -> T | Problem:
     if "problem" in answer:
         return Problem(str(answer["problem"]["code"]), **answer["problem"]["params"])
     if answer.get("fault") == "disk":
         raise OSError(errno.ENOSPC, "no room for the temporary files of a reader")
     if "fault" in answer:
         raise Died(child.problem(answer["fault"] == "memory"), answer["fault"])
-    return _extracted(answer["extracted"])
+    return understood(answer["found"])
 
 
 def _extracted(fields: dict[str, Any]) -> Extracted:
@@ -113,147 +131,6 @@ def _extracted(fields: dict[str, Any]) -> Extracted:
         preformatted=preformatted,
         written=date.fromisoformat(written) if written else None,
     )
-
-
-@dataclass(frozen=True)
-class Bounds:
-    memory_mb: int
-    seconds: int
-
-
-class Child:
-    """A process that reads files, and the pipes to it."""
-
-    def __init__(self, bounds: Bounds) -> None:
-        self.bounds = bounds
-        self.files = 0
-        sweep()
-        self.folder = tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-")
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.extract.child", str(bounds.memory_mb), str(bounds.seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            cwd=settings.BASE_DIR,
-            env=self._environment(),
-            start_new_session=True,  # Ctrl-C is for the parent, which ends it by closing its input
-        )
-        assert self.process.stdin is not None and self.process.stdout is not None, "they were opened as pipes"  # noqa: PT018
-        self.input, self.output = self.process.stdin.fileno(), self.process.stdout.fileno()
-        os.set_blocking(self.input, False)
-        self.unsent: list[memoryview] = []  # of its input, the last first
-        self.received = bytearray()  # of its output, what was not taken yet
-        self.peak = 0  # bytes of memory that it was seen to hold at most
-
-    def _environment(self) -> dict[str, str]:
-        """What libraries need to run, and none of the site's secrets."""
-        needed = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
-        kept = {key: os.environ[key] for key in needed if key in os.environ}
-        return {**kept, "HOME": self.folder.name, "TMPDIR": self.folder.name, "OMP_NUM_THREADS": "2"}
-
-    def ask(self, data: bytes, name: str, limits: Limits) -> dict[str, Any]:
-        """The child's answer for a file. Raises Died."""
-        self.files += 1
-        size = {"max_bytes": limits.max_bytes, "max_pages": limits.max_pages, "max_characters": limits.max_characters}
-        request = json.dumps({"name": name, "size": len(data), "limits": size}).encode() + b"\n"
-        self.unsent = [memoryview(data), memoryview(request)]
-        most = limits.max_characters * ANSWER_BYTES_A_CHARACTER + ANSWER_BYTES_BESIDE
-        page = -1
-        while True:
-            answer: dict[str, Any] = json.loads(self._line(most))
-            if "done" not in answer:
-                return answer
-            # Each page has the time of a file: there must be no more of them than there may be.
-            if not page < answer["done"] < answer["total"] <= limits.max_pages:
-                raise Died(Problem("reader_died"), f"told of page {answer['done']} of {answer['total']}")
-            page = answer["done"]
-            limits.tell(page, answer["total"])
-
-    def _line(self, most: int) -> bytes:
-        """The next line of the child's output, waited for as long as reading may take; meanwhile it gets its input."""
-        deadline = time.monotonic() + self.bounds.seconds
-        searched = 0  # up to where there is no line break
-        while (end := self.received.find(b"\n", searched)) < 0:
-            searched = len(self.received)
-            if time.monotonic() > deadline:
-                raise Died(Problem("too_slow", limit=self.bounds.seconds), "took too long")
-            self._exchange()
-            if len(self.received) > most:
-                raise Died(Problem("reader_died"), "answered more than it may")
-        line = bytes(self.received[:end])
-        del self.received[: end + 1]
-        return line
-
-    def _exchange(self) -> None:
-        """Send and receive what can be at once; waits a moment for it. Raises Died when the child has ended."""
-        poll = select.poll()
-        poll.register(self.output, select.POLLIN)
-        if self.unsent:
-            poll.register(self.input, select.POLLOUT)
-        ready = {descriptor for descriptor, _ in poll.poll(1000 * LOOK_SECONDS)}
-        if self.input in ready:
-            try:
-                sent = os.write(self.input, self.unsent[-1][:CHUNK])
-            except BrokenPipeError:  # it takes no more, but may have said why
-                self.unsent.clear()
-            else:
-                rest = self.unsent.pop()[sent:]
-                if rest:
-                    self.unsent.append(rest)
-        if self.output in ready:
-            chunk = os.read(self.output, CHUNK)
-            if not chunk:
-                raise self._death()
-            self.received += chunk
-        if not ready:
-            self.look_at_memory()
-
-    def _death(self) -> Died:
-        try:
-            self.process.wait(timeout=1)
-        except subprocess.TimeoutExpired:  # it closed its pipes, and lives
-            self.process.kill()
-        self.log.seek(0, os.SEEK_END)
-        self.log.seek(max(0, self.log.tell() - END_OF_LOG))
-        said = self.log.read()
-        memory = self.peak > NEAR_THE_LIMIT * self.bounds.memory_mb * 2**20 or any(w in said for w in OUT_OF_MEMORY)
-        detail = f"exit status {self.process.returncode}, {self.peak >> 20} MB; {said.decode('utf-8', 'replace')}"
-        return Died(self.problem(memory), detail)
-
-    def problem(self, memory: bool) -> Problem:
-        return Problem("too_much_memory", limit=self.bounds.memory_mb) if memory else Problem("reader_died")
-
-    def look_at_memory(self) -> None:
-        """Note the most memory that the process has held until now."""
-        try:
-            found = HELD_AT_MOST.search(Path(f"/proc/{self.process.pid}/status").read_bytes())
-        except OSError:
-            return
-        self.peak = max(self.peak, int(found[1]) * 1024 if found else 0)
-
-    def end(self) -> None:
-        """End the process and give back all that belongs to it."""
-        self.look_at_memory()
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.log):
-            try:
-                if pipe is not None:
-                    pipe.close()
-            except BrokenPipeError:
-                pass  # the rest of a file for a child that is gone
-        self.folder.cleanup()
-        if _warm.get(os.getpid()) is self:
-            del _warm[os.getpid()]
-
-
-def sweep() -> None:
-    """Remove the temporary folders of processes that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
-        owner = folder.name.removeprefix(FOLDER).partition("-")[0]
-        if owner.isdecimal() and Path("/proc/self").exists() and not Path("/proc", owner).exists():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 _turn = threading.Lock()
@@ -269,11 +146,17 @@ def _warm_child() -> Child:
     bounds = Bounds(memory_mb(), settings.SEARCHSITE_READ_SECONDS)
     child = _warm.get(os.getpid())
     if child is not None and (child.bounds != bounds or child.process.poll() is not None):
-        child.end()
+        _end(child)
         child = None
     if child is None:
         child = _warm[os.getpid()] = Child(bounds)
     return child
+
+
+def _end(child: Child) -> None:
+    child.end()
+    if _warm.get(os.getpid()) is child:
+        del _warm[os.getpid()]
 
 
 @atexit.register
@@ -281,4 +164,4 @@ def end_child() -> None:
     """End the warm child, if there is one; the next file starts another."""
     child = _warm.get(os.getpid())
     if child is not None:
-        child.end()
+        _end(child)

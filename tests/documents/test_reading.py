@@ -203,7 +203,7 @@ def test_an_answer_that_makes_no_sense_ends_the_child(answer, monkeypatch):
     program = f"import sys; sys.stdin.buffer.readline(); print({answer!r}, flush=True); sys.stdin.buffer.read()"
     real = subprocess.Popen
     monkeypatch.setattr(
-        reading.subprocess, "Popen", lambda _command, **options: real([sys.executable, "-c", program], **options)
+        subprocess, "Popen", lambda _command, **options: real([sys.executable, "-c", program], **options)
     )
     with pytest.raises(Problem) as refused:
         reading.read(MARKDOWN, "pears.md", LIMITS)

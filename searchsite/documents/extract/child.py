@@ -1,6 +1,6 @@
 """The process in which files are read: it takes one file after the other from its input, and answers in JSON.
 
-`python -m searchsite.documents.extract.child MEMORY_MB SECONDS`, started by documents/reading.py. It never sees the
+`python -m searchsite.documents.extract.child MEMORY_MB`, started by documents/reading.py. It never sees the
 database, the settings or a secret: whatever a file makes a library do, it is done to this process only.
 """
 
@@ -11,10 +11,12 @@ import resource
 import signal
 import sys
 import traceback
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import IO, Any
 
-from searchsite.documents.extract import extract
+from searchsite.documents.extract import extract, pdf_picture
 from searchsite.documents.extract.extracted import Limits
 from searchsite.documents.problems import Problem
 
@@ -22,11 +24,12 @@ MOST_FILES = 200  # then the process is replaced, whatever its libraries may hav
 MOST_WRITTEN = 64 * 2**20  # bytes of a file: libraries may need a temporary one
 # A process that holds more than this part of its memory would fail the next file for what the one before it left.
 HELD = 0.5
+Tell = Callable[[int, int], None]
 ALARM_AFTER = 10  # seconds beyond the limit: then nobody is there any more to end this process
 
 
 def main() -> None:
-    memory, seconds = int(sys.argv[1]) * 2**20, int(sys.argv[2])
+    memory = int(sys.argv[1]) * 2**20
     _bound(memory)
     requests = sys.stdin.buffer
     # What libraries print must not come between the answers.
@@ -36,8 +39,7 @@ def main() -> None:
         request = requests.readline()
         if not request:
             return
-        signal.alarm(seconds + ALARM_AFTER)
-        answer = _answer(json.loads(request), requests, answers, seconds)
+        answer = _answer(json.loads(request), requests, answers)
         signal.alarm(0)
         last = number == MOST_FILES or "fault" in answer or _resident() > HELD * memory
         _send(answers, {**answer, "last": last})
@@ -52,14 +54,18 @@ def _bound(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _answer(request: dict[str, Any], requests: IO[bytes], answers: IO[bytes], seconds: int) -> dict[str, Any]:
+def _answer(request: dict[str, Any], requests: IO[bytes], answers: IO[bytes]) -> dict[str, Any]:
+    def in_time() -> None:
+        signal.alarm(request["seconds"] + ALARM_AFTER)
+
     def tell(done: int, total: int) -> None:
-        signal.alarm(seconds + ALARM_AFTER)
+        in_time()
         _send(answers, {"done": done, "total": total})
 
+    in_time()
     try:
         data = requests.read(request["size"])
-        extracted = asdict(extract(data, request["name"], Limits(**request["limits"], tell=tell)))
+        return {"found": WORK[request["do"]](data, request, tell)}
     except Problem as problem:
         return {"problem": problem.as_json()}
     except MemoryError:
@@ -68,8 +74,23 @@ def _answer(request: dict[str, Any], requests: IO[bytes], answers: IO[bytes], se
         return {"fault": "disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else traceback.format_exc()}
     except BaseException:  # noqa: BLE001 - a panic of Rust is no Exception; it is told, and this process ends
         return {"fault": traceback.format_exc()}
-    extracted["written"] = extracted["written"] and extracted["written"].isoformat()
-    return {"extracted": extracted}
+
+
+def _read(data: bytes, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    extracted = asdict(extract(data, request["name"], Limits(**request["limits"], tell=tell)))
+    return {**extracted, "written": extracted["written"] and extracted["written"].isoformat()}
+
+
+def _picture(data: bytes, request: dict[str, Any], _tell: Tell) -> str:
+    return b64encode(pdf_picture.picture(data, request["number"])).decode()
+
+
+def _marks(data: bytes, request: dict[str, Any], _tell: Tell) -> dict[str, Any]:
+    return asdict(pdf_picture.marks(data, request["number"], request["passage"], request["place"]))
+
+
+# What is asked for -> what finds it: (file, request, what to tell of pages) -> JSON-able, or a Problem raised.
+WORK: dict[str, Callable[[bytes, dict[str, Any], Tell], Any]] = {"read": _read, "picture": _picture, "marks": _marks}
 
 
 def _send(answers: IO[bytes], answer: dict[str, Any]) -> None:

@@ -283,6 +283,7 @@ def _unpacked(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
     return unpacked
 
 
-def _damaged(error: Exception) -> Exception:
-    """What to raise for an error of zipfile: the disk's own errors are no fault of the archive."""
-    return error if isinstance(error, OSError) and error.errno else Problem("archive_damaged")
+def _damaged(error: Exception) -> BaseException:
+    """What to raise for an error of zipfile: the disk's own errors, some of which it wraps, are none of the archive."""
+    causes = (error, error.__context__)
+    return next((one for one in causes if isinstance(one, OSError) and one.errno), Problem("archive_damaged"))

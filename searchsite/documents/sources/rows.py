@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from searchsite.documents.extract import charsets, safe_name
 from searchsite.documents.extract.rows import LONGEST_FIELD, SAMPLE, _delimiter
-from searchsite.documents.extract.text import MARKS, MOST_UNREADABLE, MOST_WRONG
+from searchsite.documents.extract.text import MARKS, MOST_UNREADABLE, MOST_WRONG, UNREADABLE
 from searchsite.documents.problems import Problem
 from searchsite.documents.sources import Found, as_path, as_source
 
@@ -244,7 +244,8 @@ def _text_of(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
 
 
 def _bytes_of(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.suffix.lower() == COMPRESSED else path.open("rb")
+    is_compressed = path.suffix.lower() == COMPRESSED
+    return cast(IO[bytes], gzip.open(path) if is_compressed else path.open("rb"))
 
 
 def _encoding(path: Path) -> str:
@@ -270,8 +271,14 @@ def _encoding(path: Path) -> str:
                 piece = data.read(PIECE)
     except BROKEN_STREAM as error:
         raise Problem("damaged") from error
-    if wrong <= MOST_WRONG * beyond_ascii and start.count(0) <= MOST_UNREADABLE * len(start):
+    if wrong <= MOST_WRONG * beyond_ascii and _is_text(start, "utf-8"):
         return "utf-8"
-    if guessed := charsets.guess(sample or start):
+    guessed = charsets.guess(sample or start)
+    if guessed and _is_text(sample or start, guessed):
         return guessed
     raise Problem("not_what_it_says", extension=path.suffix)
+
+
+def _is_text(data: bytes, encoding: str) -> bool:
+    text = data.decode(encoding, "replace")
+    return len(UNREADABLE.findall(text)) <= max(1, MOST_UNREADABLE * len(text))

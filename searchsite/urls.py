@@ -11,6 +11,8 @@ urlpatterns = [
     path("", views.search_page, name="search"),
     path("documents/<int:pk>/", views.document_page, name="document"),
     path("documents/<int:pk>/file", views.original_file, name="original"),
+    path("documents/<int:pk>/pages/<int:number>.webp", views.page_picture, name="page_picture"),
+    path("documents/<int:pk>/pages/<int:number>/marks.svg", views.page_marks, name="page_marks"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("sign-in/", auth.LoginView.as_view(template_name="sign_in.html"), name="sign_in"),

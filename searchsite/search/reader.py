@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
+
+from searchsite.search.outline import heading_anchor, page_anchor
 
 PART = 60_000  # characters shown at once
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of text; `marked` when it belongs to the passage looked for."""
+    """A run of text; `marked` when it belongs to the passage looked for, `first` where that begins."""
 
     text: str
     marked: bool
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,11 @@ class Block:
     pieces: list[Piece] = field(default_factory=list)
     level: int = 0
     page: int = 0
-    first_mark: bool = False
+
+    @property
+    def anchor(self) -> str:
+        """The id of its element, for links to it."""
+        return page_anchor(self.page) if self.kind == "page" else heading_anchor(self.start)
 
 
 def parts(text: str) -> list[tuple[int, int]]:
@@ -34,6 +43,16 @@ def parts(text: str) -> list[tuple[int, int]]:
         at = text.rfind("\n\n", cuts[-1] + PART // 2, cuts[-1] + PART)
         cuts.append(at + 2 if at > 0 else cuts[-1] + PART)
     return list(pairwise([*cuts, len(text)]))
+
+
+def part_of(cuts: Sequence[tuple[int, int]], offset: int) -> int:
+    """The number (from 1) of the part in which the character at that offset is; the last for what lies behind all."""
+    return max(1, bisect_right([start for start, _end in cuts], offset))
+
+
+def page_of(pages: Sequence[int], offset: int) -> int:
+    """The number (from 1) of the page to which the character at that offset belongs."""
+    return max(1, bisect_right(pages, offset))
 
 
 def blocks(
@@ -51,7 +70,9 @@ def blocks(
     start, end = within
     levels = {offset: level for offset, level, _title in headings}
     code = {a: b for a, b in preformatted if a >= start}
-    numbered = {offset: number for number, offset in enumerate(pages or [], 1)}
+    numbered: dict[int, list[int]] = {}
+    for number, offset in enumerate(pages or [], 1):
+        numbered.setdefault(offset, []).append(number)  # pages without text start where the next one does
     shown: list[Block] = []
     marked = False
     at = start
@@ -60,22 +81,22 @@ def blocks(
             at += 1
             continue
         if at in numbered:
-            shown.append(Block("page", at, page=numbered.pop(at)))
+            shown += [Block("page", at, page=number) for number in numbered.pop(at)]
         stop = _block_end(text, at, end, code, levels, numbered)
         if text[at:stop].strip():
-            first = not marked and mark is not None and at < mark[1] and mark[0] < stop
-            marked = marked or first
             kind: Literal["heading", "paragraph", "code"] = (
                 "code" if at in code else "heading" if at in levels else "paragraph"
             )
             body_end = at + len(text[at:stop].rstrip())
-            shown.append(Block(kind, at, _pieces(text, at, body_end, mark), levels.get(at, 0), first_mark=first))
+            pieces = _pieces(text, at, body_end, mark, not marked)
+            marked = marked or any(piece.first for piece in pieces)
+            shown.append(Block(kind, at, pieces, levels.get(at, 0)))
         at = stop
     return shown
 
 
 def _block_end(
-    text: str, at: int, end: int, code: dict[int, int], levels: dict[int, int], pages: dict[int, int]
+    text: str, at: int, end: int, code: dict[int, int], levels: dict[int, int], pages: Container[int]
 ) -> int:
     """Where the block that begins at `at` ends: code at its own end, a heading after its line, a paragraph at a blank
     line or where the next heading, code or page begins."""
@@ -93,7 +114,7 @@ def _block_end(
     return stop
 
 
-def _pieces(text: str, start: int, end: int, mark: tuple[int, int] | None) -> list[Piece]:
+def _pieces(text: str, start: int, end: int, mark: tuple[int, int] | None, first: bool) -> list[Piece]:
     low, high = (min(max(edge, start), end) for edge in mark or (start, start))
     cut = [(start, low, False), (low, high, True), (high, end, False)]
-    return [Piece(text[a:b], marked) for a, b, marked in cut if a < b]
+    return [Piece(text[a:b], marked, first and marked and not text[a:b].isspace()) for a, b, marked in cut if a < b]

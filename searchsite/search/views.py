@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import quote
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from encoder import EncoderError
+from searchsite.documents import pictures
 from searchsite.documents.access import visible_collections, visible_documents
-from searchsite.documents.models import Document, Job, Passage, State
+from searchsite.documents.models import Document, Job, Passage, Revision, State
 from searchsite.index.follow import IndexUnavailable
-from searchsite.search import reader
-from searchsite.search.forms import SearchForm
+from searchsite.search import outline, reader
+from searchsite.search.forms import MAX_QUESTION, SearchForm
+from searchsite.search.matches import Matches, matches
+from searchsite.search.originals import content_type
+from searchsite.search.position import position, sheet
 from searchsite.search.retrieve import Answer, search
+from searchsite.search.templatetags.places import place as place_name
 
 log = logging.getLogger(__name__)
+
+NO_MARKS = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
 @require_safe
@@ -57,56 +71,114 @@ def _answer(request: HttpRequest, question: str, page: int) -> tuple[Answer | No
 
 @require_safe
 def document_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """A document's text, with the passage `?passage=` marked; part `?part=` of a long one."""
+    """A document's text, with the passage `?passage=` marked, its outline, and what else in it answers `?q=`; part
+    `?part=` of a long one, and page `?page_shown=` of a PDF as a picture."""
     documents = visible_documents(request.user).select_related("collection", "live_revision")
     document = get_object_or_404(documents, pk=pk)
-    revision = document.live_revision
-    context = {"document": document, "question": request.GET.get("q", "").strip()}
-    if revision is None:
+    question = request.GET.get("q", "").replace("\x00", " ").strip()
+    context: dict[str, Any] = {"document": document, "question": question}
+    if document.live_revision is None:
         context["job"] = Job.objects.filter(document=document).first()
         return render(request, "search/document.html", context)
-    passage = _passage(request, document)
-    cuts = reader.parts(revision.text)
-    number = _part_number(request, cuts, passage)
     twins = list(document.twins().filter(pk__in=visible_documents(request.user))[:6])
+    passage = _passage(request.GET.get("passage", ""), document)
     context |= {
         "twins": twins[:5],
         "more_twins": len(twins) > 5,
+        "address": document.url if document.url.startswith(("https://", "http://")) else "",
         "passage": passage,
-        "part": number,
-        "parts": len(cuts),
-        "blocks": reader.blocks(
-            revision.text,
-            cuts[number - 1],
-            revision.headings,
-            revision.pages,
-            revision.preformatted,
-            (passage.start, passage.end) if passage else None,
-        ),
+        "matches": _matches(document.live_revision, question, passage),
+        "kept": urlencode({name: request.GET[name] for name in ("q", "page") if name in request.GET}),
+        **_text(request, document, document.live_revision, passage),
     }
     return render(request, "search/document.html", context)
 
 
-def _passage(request: HttpRequest, document: Document) -> Passage | None:
+def _text(request: HttpRequest, document: Document, revision: Revision, passage: Passage | None) -> dict[str, Any]:
+    """The part of the text that is shown, and the outline of the whole."""
+    cuts = reader.parts(revision.text)
+    mark = (passage.start, passage.end) if passage else None
+    sheets = (revision.pages or []) if pictures.has_pictures(revision) else []
+    shown = position(request.GET, cuts, sheets, mark[0] if mark else None)
+    places = outline.headings(revision.headings, document.shown_title) or outline.pages(
+        revision.pages, lambda number: capfirst(place_name(number, revision.kind))
+    )
+    return {
+        "sheet": sheet(shown, "page_shown" in request.GET),
+        "part": shown.part,
+        "parts": len(cuts),
+        "outline": outline.nested(places, shown.address, mark[0] if mark else None),
+        "blocks": reader.blocks(
+            revision.text, cuts[shown.part - 1], revision.headings, revision.pages, revision.preformatted, mark
+        ),
+    }
+
+
+def _matches(revision: Revision, question: str, passage: Passage | None) -> Matches | None:
+    """What else in the document answers; None without a question, and when it cannot be compared just now."""
+    if not question or len(question) > MAX_QUESTION:
+        return None
+    try:
+        return matches(revision, question, passage)
+    except IndexUnavailable:
+        return None
+    except EncoderError:
+        log.exception("the encoder cannot be used")
+        return None
+
+
+def _passage(asked: str, document: Document) -> Passage | None:
     """The passage asked for, if it is (still) one of this document's live revision; an old link opens unmarked."""
-    asked = request.GET.get("passage", "")
     if not (asked.isascii() and asked.isdecimal() and len(asked) < 19):
         return None
     return Passage.objects.filter(pk=int(asked), revision=document.live_revision_id).first()
 
 
-def _part_number(request: HttpRequest, cuts: list[tuple[int, int]], passage: Passage | None) -> int:
-    asked = request.GET.get("part", "")
-    if asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= len(cuts):
-        return int(asked[:9])
-    where = passage.start if passage else 0
-    return next((n for n, (start, end) in enumerate(cuts, 1) if start <= where < end), 1)
+@require_safe
+def page_picture(request: HttpRequest, pk: int, number: int) -> HttpResponseBase:
+    """Page `number` of a PDF as a picture."""
+    document = get_object_or_404(visible_documents(request.user), pk=pk)
+    return _drawn(request, document, number, "", lambda: (pictures.picture(document, number).content, "image/webp"))
+
+
+@require_safe
+def page_marks(request: HttpRequest, pk: int, number: int) -> HttpResponseBase:
+    """What is laid over that picture: the lines of the passage `?passage=`, on nothing."""
+    document = get_object_or_404(visible_documents(request.user), pk=pk)
+    passage = _passage(request.GET.get("passage", ""), document)
+    if passage is None or passage.page != number:
+        raise Http404
+    return _drawn(request, document, number, f"-{passage.pk}", lambda: (pictures.marks(passage), "image/svg+xml"))
+
+
+def _drawn(
+    request: HttpRequest, document: Document, number: int, of: str, draw: Callable[[], tuple[bytes | str, str]]
+) -> HttpResponseBase:
+    """A picture that browsers keep, but ask about each time: who may see it can change."""
+    try:
+        etag = quote_etag(pictures.key(document, number) + of)
+        response = get_conditional_response(request, etag=etag)
+        if response is None:
+            content, its_type = draw()
+            response = HttpResponse(content, content_type=its_type)
+    except pictures.Unavailable as unavailable:
+        # A picture that says so: browsers show it whatever the status is, and no broken image.
+        busy = unavailable.why == pictures.Why.BUSY
+        said = _("The picture is not ready yet") if busy else _("There is no picture of this page")
+        drawing = NO_MARKS if of else render_to_string("search/no_picture.svg", {"said": said})
+        response = HttpResponse(drawing, content_type="image/svg+xml", status=404)
+        response["Cache-Control"] = "private, no-store"
+        if busy:
+            response.status_code, response["Retry-After"] = 503, "5"
+        return response
+    response["ETag"], response["Cache-Control"] = etag, "private, no-cache"
+    return response
 
 
 @require_safe
 def original_file(request: HttpRequest, pk: int) -> FileResponse:
     """The uploaded file as it came, always as an attachment: the browser must not run or render what was uploaded."""
-    document = get_object_or_404(visible_documents(request.user), pk=pk)
+    document = get_object_or_404(visible_documents(request.user).select_related("live_revision"), pk=pk)
     if not document.file:
         raise Http404
     try:
@@ -114,7 +186,11 @@ def original_file(request: HttpRequest, pk: int) -> FileResponse:
     except FileNotFoundError:
         log.exception("the original of document %s is missing", pk)
         raise Http404 from None
-    response = FileResponse(content, content_type="application/octet-stream")
+    # A file that replaced the one that is live has not been read yet, so of what kind it is, nobody knows.
+    revision = document.live_revision
+    kind = revision.kind if revision and revision.content_hash == document.content_hash else ""
+    response = FileResponse(content, content_type=content_type(document.name, kind))
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(document.name or 'document', safe='')}"
     response["Cache-Control"] = "private, no-store"
     return response

@@ -8,3 +8,18 @@ document.addEventListener("keydown", (event) => {
   box.focus();
   box.select();
 });
+
+// N and P, or J and K, go to the next and the previous passage of the document that answers the question.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const way = {n: "next", j: "next", p: "prev", k: "prev"}[event.key];
+  const link = way && document.querySelector(`.matches a[rel=${way}]`);
+  if (link) link.click();
+});
+
+// A long outline shows where the passage is, also when that is far down in it. The page itself must not move.
+document.addEventListener("DOMContentLoaded", () => {
+  const here = document.querySelector(".outline [aria-current]"), list = here && here.closest("nav");
+  if (list) list.scrollTop += here.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 2;
+});

@@ -164,12 +164,13 @@ def test_the_original_comes_as_an_attachment(client, public, django_capture_on_c
 
     evil = b"<html><script>alert(document.domain)</script><p>text</p></html>"
     with django_capture_on_commit_callbacks(execute=True):
-        document = take_in(public, SimpleUploadedFile('a"\r\nX: y.html', evil), None).document
+        document = take_in(public, SimpleUploadedFile('a"\r\nX: y.html', evil), None)
     response = client.get(f"/documents/{document.pk}/file")
     assert b"".join(response.streaming_content) == evil
     assert response["Content-Disposition"].startswith("attachment;")
     assert "\n" not in response["Content-Disposition"]
-    assert response["Content-Type"] == "application/octet-stream"
+    assert response["Content-Type"] == "text/html"
+    assert response["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert response["X-Content-Type-Options"] == "nosniff"
 
 

@@ -8,6 +8,7 @@ import math
 from functools import partial
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 # Each sentence says what was wrong, then what to do about it.
@@ -171,10 +172,15 @@ def sentence(code: str, params: dict[str, str | int]) -> str:
     """Say the problem in the active language; one that is not known, or lacks a parameter, as a fault of the site."""
     message = MESSAGES.get(code, MESSAGES["internal"])
     try:
-        return str(message) % params
+        return str(message) % {name: _said(name, value) for name, value in params.items()}
     except (KeyError, TypeError, ValueError):
         # Stored by an older version, with other parameters: the reader still gets a sentence.
         return str(MESSAGES["internal"])
+
+
+def _said(name: str, value: str | int) -> str | int:
+    """A parameter as it is, but for a detail of ours, which is kept in English: that one in the active language."""
+    return gettext(value) if name == "detail" and isinstance(value, str) and value else value
 
 
 def megabytes(size: int) -> str:

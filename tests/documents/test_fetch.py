@@ -291,7 +291,7 @@ def test_what_is_no_public_address_is_refused_however_it_is_spelled(host: str, s
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
 def test_public_addresses_are_asked(address: str) -> None:
-    from searchsite.documents.fetch_network import may_be_asked
+    from searchsite.documents.fetch.network import may_be_asked
 
     assert may_be_asked(address)
 
@@ -594,12 +594,12 @@ def test_a_host_that_refuses_connections_is_told() -> None:
 
 
 def test_the_time_limit_of_the_system_is_not_told_as_ours(monkeypatch) -> None:
-    from searchsite.documents import fetch_network
+    from searchsite.documents.fetch import network
 
     def time_out(*args) -> None:
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
-    monkeypatch.setattr(fetch_network, "_connect", time_out)
+    monkeypatch.setattr(network, "_connect", time_out)
 
     assert refusal("http://public.example/").code == "fetch_failed"
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _  # said when it is read: problems are kept in no language
 
 from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, TEXTUAL
 from searchsite.documents.extract.text import decode
-from searchsite.documents.fetch_names import content_type, file_name
-from searchsite.documents.fetch_url import check_url, host_of
+from searchsite.documents.fetch.names import content_type, file_name
+from searchsite.documents.fetch.url import check_url, host_of
 from searchsite.documents.problems import Problem, megabytes
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _ask(url: str, deadline: float) -> Fetched | str:
     # Imported with the first address, so that starting Django does not pay for it.
     from httpcore2 import ConnectionPool, NetworkError, ProtocolError
 
-    from searchsite.documents.fetch_network import Backend
+    from searchsite.documents.fetch.network import Backend
 
     headers = [
         ("Host", urlsplit(url).netloc),

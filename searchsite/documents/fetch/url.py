@@ -59,7 +59,7 @@ def _host(host: str) -> str:
     if not host.isascii():
         host = idna.encode(host, uts46=True).decode("ascii")
     host = host.removesuffix(".")
-    # Which address the host is, in whatever spelling, only its resolution tells (fetch_network.py).
+    # Which address the host is, in whatever spelling, only its resolution tells (network.py).
     if len(host) > LONGEST_HOST or not HOST.fullmatch(host):
         raise ValueError
     return host

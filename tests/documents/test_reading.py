@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from django.conf import settings as site
 from searchsite.documents import reading
 from searchsite.documents.extract.extracted import Limits
 from searchsite.documents.problems import Problem
+from tests.documents import files
 
 LIMITS = Limits(max_bytes=50 * 2**20, max_pages=100, max_characters=50_000_000)
 MARKDOWN = b"---\ntitle: Pears\nauthor: M. Quince\ndate: 2024-03-05\n---\n# Pears\n\nA pear.\n\n```\nx = 1\n```\n"
@@ -193,9 +195,9 @@ def test_a_file_larger_than_the_childs_memory_is_refused_for_that(settings, monk
 @pytest.mark.parametrize(
     "answer",
     [
-        "no JSON", "[]", "{}", '{"last": false}', '{"extracted": {}, "last": false}', '{"problem": 1, "last": true}',
+        "no JSON", "[]", "{}", '{"last": false}', '{"found": {}, "last": false}', '{"problem": 1, "last": true}',
         '{"done": 5, "total": 3}', '{"done": 0, "total": 1000000}', '{"done": 0, "total": 3}\n{"done": 0, "total": 3}',
-        '{"extracted": {"text": 1, "headings": 3}, "last": false}',
+        '{"found": {"text": 1, "headings": 3}, "last": false}',
     ],
 )  # fmt: skip
 def test_an_answer_that_makes_no_sense_ends_the_child(answer, monkeypatch):
@@ -221,3 +223,59 @@ def test_temporary_folders_of_killed_processes_are_removed(tmp_path, monkeypatch
     reading.read(MARKDOWN, "pears.md", LIMITS)
     assert not left.exists()
     assert ours.exists()
+
+
+# --- looking at pages
+
+
+def test_looking_at_pages_and_reading_share_a_child():
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    first = child().process.pid
+    assert reading.look("picture", files.pdf("A pear"), 1, str).startswith("UklGR")  # RIFF, in Base64
+    with pytest.raises(Problem) as refused:
+        reading.look("picture", b"no PDF", 1, str)
+    assert refused.value.code == "damaged"
+    assert reading.read(MARKDOWN, "pears.md", LIMITS).title == "Pears"
+    assert child().process.pid == first
+
+
+def test_a_child_that_died_between_pages_is_replaced_while_somebody_looks():
+    reading.read(MARKDOWN, "pears.md", LIMITS)
+    victim = child().process.pid
+    data = files.pdf("A pear")
+    os.kill(victim, signal.SIGSTOP)  # alive when it is asked, killed while it is waited for
+    threading.Timer(0.3, os.kill, (victim, 9)).start()
+    assert reading.look("picture", data, 1, str)
+    assert child().process.pid != victim
+
+
+@pytest.mark.parametrize("said", ['{"last": false}', '{"found": "<script>", "last": false}', '{"done": 0, "total": 1}'])
+def test_an_answer_without_sense_about_a_page_ends_the_child(said, monkeypatch):
+    program = f"import sys; sys.stdin.buffer.readline(); print({said!r}, flush=True); sys.stdin.buffer.read()"
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda _command, **options: real([sys.executable, "-c", program], **options)
+    )
+    with pytest.raises(Problem) as refused:
+        reading.look("picture", files.pdf("A pear"), 1, int)
+    assert refused.value.code == "reader_died"
+    assert os.getpid() not in reading._warm
+
+
+def test_a_page_that_needs_too_much_memory_is_refused_and_the_next_is_shown(settings, monkeypatch):
+    settings.SEARCHSITE_READ_MEMORY_MB = 128
+    monkeypatch.setattr(reading, "OCR_MEMORY_MB", 0)
+    content = zlib.compress(b"0 0 m 9 9 l S\n" * 2**21, 1)
+    data = files._with_table(
+        {
+            1: b"<< /Type /Catalog /Pages 2 0 R >>",
+            2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R >>",
+            4: b"<< /Filter /FlateDecode /Length %d >>\nstream\n%b\nendstream" % (len(content), content),
+        },
+        b"/Root 1 0 R",
+    )
+    with pytest.raises(Problem) as refused:
+        reading.look("picture", data, 1, str)
+    assert refused.value.code == "too_much_memory"
+    assert reading.look("picture", files.pdf("A pear"), 1, str)

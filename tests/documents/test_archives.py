@@ -284,6 +284,11 @@ def test_files_that_lie_over_each_other_are_refused():
     assert refusal(overlapping(10_000, bytes(MB))).code == "archive_expands"
 
 
+def test_a_file_that_holds_a_piece_of_a_directory_is_read():
+    piece = b"PK\1\2" + b"\xff" * 100
+    assert read(ordinary({"a.txt": piece}, zipfile.ZIP_STORED)) == [piece]
+
+
 def test_blocks_of_nothing_cost_no_more_than_the_archive_has():
     # A stored block of no bytes is five bytes of deflate; many files may claim to lie in one heap of them.
     nothing = b"\0\0\0\xff\xff" * 10_000

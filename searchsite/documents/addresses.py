@@ -51,6 +51,7 @@ def fetch_again(document: Document) -> None:
 
 def fetch_document(job: Job, progress: Progress) -> None:
     """Fetch the content of the job's document, and have it read where it is new. Raises Problem."""
+    assert job.document_id is not None, "a job to fetch names a document"
     document = Document.objects.filter(pk=job.document_id).first()
     if document is None:  # deleted while it waited
         return

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from searchsite.documents.extract import safe_name
 from searchsite.documents.models import Collection, Document
 from searchsite.documents.problems import Problem
-from searchsite.documents.uploads import check_size
+from searchsite.documents.uploads import check_size, tags_named
+
+MOST_ADDRESSES = 1000
 
 
 class ManyFilesInput(forms.ClearableFileInput):
@@ -25,32 +27,74 @@ class ManyFilesField(forms.FileField):
     widget = ManyFilesInput
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
-        files = data if isinstance(data, list | tuple) else [data] if data else []
-        if self.required and not files:
-            raise forms.ValidationError(self.error_messages["required"], code="required")
-        return list(files)
+        return list(data) if isinstance(data, list | tuple) else [data] if data else []
 
 
 class UploadForm(forms.Form):
+    """What is to be uploaded, and where to. `announced`: how many files follow in requests of their own."""
+
     collection = forms.ModelChoiceField(
         Collection.objects.all(), label=_("Collection"), empty_label=_("Choose a collection")
     )
-    files = ManyFilesField(label=_("Files"))  # type: ignore[assignment]
+    tags = forms.CharField(
+        label=_("Tags"),
+        required=False,
+        max_length=2000,
+        help_text=_("Separated by commas; they are put on each document."),
+        widget=forms.TextInput(attrs={"class": "vTextField", "list": "known-tags", "autocomplete": "off"}),
+    )
+    files = ManyFilesField(label=_("Files"), required=False)  # type: ignore[assignment]
+    folder = ManyFilesField(label=_("A folder"), required=False, widget=ManyFilesInput(attrs={"webkitdirectory": True}))
+    addresses = forms.CharField(
+        label=_("Addresses"),
+        required=False,
+        max_length=200_000,
+        help_text=_("Of pages on the web, one a line. The worker fetches them."),
+        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField", "spellcheck": "false"}),
+    )
+    announced = forms.IntegerField(required=False, min_value=0, max_value=1_000_000, widget=forms.HiddenInput)
+
+    def clean_addresses(self) -> list[str]:
+        """The lines that are not empty, each once."""
+        lines = (line.strip() for line in self.cleaned_data["addresses"].splitlines())
+        found = list(dict.fromkeys(filter(None, lines)))
+        if len(found) > MOST_ADDRESSES:
+            raise forms.ValidationError(_("At most %d addresses can be given at once.") % MOST_ADDRESSES)
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and not any(cleaned[name] for name in ("files", "folder", "addresses", "announced")):
+            raise forms.ValidationError(_("Choose files or a folder, or give an address."))
+        return cleaned
 
 
 class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A document is a file or a text: exactly one of them."""
+    """A document is a file or a text: exactly one of them, unless it is to be fetched from its address."""
+
+    tags = forms.CharField(
+        label=_("Tags"),
+        required=False,
+        max_length=2000,
+        help_text=_("Separated by commas."),
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )
 
     class Meta:
         model = Document
         fields = ("collection", "title", "file", "text")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["tags"] = ", ".join(tag.name for tag in self.instance.tags.all())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         file, text = cleaned.get("file"), (cleaned.get("text") or "").strip()
         if file and text:
             raise forms.ValidationError(_("Give a file or a text, not both."))
-        if not file and not text:
+        if not file and not text and not self.instance.url:
             raise forms.ValidationError(_("Choose a file, or type a text."))
         if isinstance(file, UploadedFile):
             self._check_file(file)
@@ -71,3 +115,6 @@ class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
             check_size(file.name or "", file.size or 0)
         except Problem as problem:
             self.add_error("file", str(problem))
+
+    def _save_m2m(self) -> None:
+        self.instance.tags.set(tags_named(self.cleaned_data["tags"]))  # made only now that all of the form is right

@@ -7,8 +7,9 @@ from itertools import islice
 from django.core.files.base import ContentFile
 from django.db import transaction
 
+from searchsite.documents import uploads
 from searchsite.documents.jobs import Progress
-from searchsite.documents.models import Document, Job, State, UploadItem
+from searchsite.documents.models import Document, Job, State, Upload, UploadItem
 from searchsite.documents.problems import Problem
 from searchsite.documents.sources import Found, archives, as_source
 
@@ -27,6 +28,8 @@ def unpack(job: Job, progress: Progress) -> None:
         progress("unpacking", done, len(entries))
         while batch := list(islice(missing, BATCH)):
             _take_in(item, batch)
+            if Upload.objects.filter(pk=item.upload_id, cancelled=True).exists():
+                uploads.cancel(item.upload)  # once more: whoever cancelled did not see this batch
             done += len(batch)
             progress("unpacking", done, len(entries))
 

@@ -21,6 +21,12 @@ TAG_BREAK = re.compile(r"[,，、;；\n]")
 LONGEST_TAG = 60
 MANY = 20  # files of one upload; those of a larger one wait behind what others hand in singly
 DELETED = "deleted"  # the state of an item whose document is gone
+SHOWN = Case(
+    When(document__isnull=False, then=F("document__state")),
+    When(Q(document=None, archive="", state=State.READY), then=Value(DELETED)),
+    default=F("state"),
+    output_field=CharField(),
+)
 
 
 def check_size(name: str, size: int) -> None:
@@ -78,7 +84,7 @@ def add_file(upload: Upload, path: str, file: File[Any]) -> UploadItem:
         if _is_archive(path):
             _take_in_archive(item, file)
         else:
-            file.name = path
+            file.name = safe_name(path)
             document = _stored(upload.collection, file, upload.added_by)
             with transaction.atomic():
                 document.save()
@@ -111,17 +117,10 @@ def _take_in_archive(item: UploadItem, file: File[Any]) -> None:
         jobs.add([Job(kind=Job.Kind.UNPACK, item=item)])
 
 
-def shown_items(upload: Upload) -> QuerySet[UploadItem]:
+def shown_items(upload: Upload) -> QuerySet[Any]:
     """The items with `shown`: the state of the document, of the archive, "failed" for one that was refused, or
     "deleted" where the document is gone."""
-    gone = Q(document=None, archive="", state=State.READY)
-    shown = Case(
-        When(document__isnull=False, then=F("document__state")),
-        When(gone, then=Value(DELETED)),
-        default=F("state"),
-        output_field=CharField(),
-    )
-    return UploadItem.objects.filter(upload=upload).annotate(shown=shown)
+    return UploadItem.objects.filter(upload=upload).annotate(shown=SHOWN)
 
 
 def counts(upload: Upload) -> dict[str, int]:
@@ -158,5 +157,6 @@ def try_item_again(item: UploadItem) -> None:
         item.document.try_again()
     elif item.archive:
         with transaction.atomic():
+            Upload.objects.filter(pk=item.upload_id).update(cancelled=False)  # or what is unpacked would be cancelled
             UploadItem.objects.filter(pk=item.pk).update(state=State.QUEUED, problem=None)
             jobs.add([Job(kind=Job.Kind.UNPACK, item=item)])

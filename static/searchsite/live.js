@@ -1,7 +1,7 @@
 // While something in a [data-live] element is being worked on, fetch this page again and show what has changed in it.
 (() => {
   const EVERY_MS = 2000;
-  const BUSY = ".state-queued, .state-running, .state-building, progress";
+  const BUSY = ".state-queued, .state-running, .state-building, progress, [data-busy]";
   let timer = 0;
 
   const live = () => [...document.querySelectorAll("[data-live][id]")];

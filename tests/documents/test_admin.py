@@ -1,15 +1,14 @@
-"""The admin: uploads, typed texts, states, retries, the rebuild button."""
+"""The admin: typed texts, tags, addresses, states, retries, cancelling, the rebuild button."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from searchsite.documents.models import Collection, Document, Job, State
+from searchsite.documents import uploads
+from searchsite.documents.models import Collection, Document, Job, State, Tag
 from searchsite.index.models import ActiveBuild, Build
 
 pytestmark = pytest.mark.django_db
@@ -18,44 +17,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def commit(django_capture_on_commit_callbacks):
     return lambda: django_capture_on_commit_callbacks(execute=True)
-
-
-def upload(client, collection, *files):
-    data = {"collection": collection.pk, "files": list(files)}
-    return client.post(reverse("admin:documents_document_upload"), data, follow=True)
-
-
-def test_several_files_at_once(admin_client, public, commit):
-    with commit():
-        response = upload(
-            admin_client,
-            public,
-            SimpleUploadedFile("a.txt", b"apples"),
-            SimpleUploadedFile("b.md", b"# Pears\n\nGreen."),
-        )
-    assert response.redirect_chain[-1][0] == reverse("admin:documents_document_changelist")
-    assert {(d.name, d.state, d.shown_title) for d in Document.objects.all()} == {
-        ("a.txt", State.READY, "apples"), ("b.md", State.READY, "Pears"),
-    }  # fmt: skip
-    assert "Pears" in admin_client.get("/", {"q": "green pears"}).content.decode()
-
-
-def test_each_refused_file_gets_its_sentence_and_the_others_are_taken(admin_client, public, commit, settings):
-    settings.SEARCHSITE_MAX_FILE_MB = 1
-    files = [
-        SimpleUploadedFile("good.txt", b"apples"),
-        SimpleUploadedFile("empty.txt", b""),
-        SimpleUploadedFile("large.txt", b"x" * (1024 * 1024 + 1)),
-        SimpleUploadedFile("noise.pdf", os.urandom(5000)),
-    ]
-    with commit():
-        page = upload(admin_client, public, *files).content.decode()
-    assert "empty" in page
-    assert "at most 1 MB" in page
-    assert {d.name: d.state for d in Document.objects.all()} == {"good.txt": State.READY, "noise.pdf": State.FAILED}
-    listing = admin_client.get(reverse("admin:documents_document_changelist")).content.decode()
-    assert Document.objects.get(name="noise.pdf").reason in listing.replace("&#x27;", "'")
-    assert "state-failed" in listing
 
 
 def test_a_typed_text_and_its_edit(admin_client, public, commit):
@@ -122,7 +83,6 @@ def test_who_may_not_do_it_cannot(client, public, add):
     client.force_login(staff)
     assert client.get(reverse("admin:documents_document_changelist")).status_code == 200
     assert client.get(reverse("admin:documents_document_upload")).status_code == 403
-    assert upload(client, public, SimpleUploadedFile("a.txt", b"x")).status_code == 403
     assert client.post(reverse("admin:index_build_rebuild")).status_code == 403
     assert client.get(reverse("admin:index_build_rebuild")).status_code == 405
     assert not Document.objects.exists()
@@ -147,10 +107,12 @@ def test_deleting_a_document_and_a_collection_with_all_that_belongs_to_them(admi
     assert not Job.objects.exists()
 
 
-@pytest.mark.parametrize("model", ["collection", "document", "job"])
+@pytest.mark.parametrize("model", ["collection", "document", "job", "tag", "upload"])
 def test_every_list_and_form_opens(admin_client, public, add, model):
     document = add(public, "apples")
-    pk = {"collection": public.pk, "document": document.pk, "job": Job.objects.first().pk}[model]
+    upload, tag = uploads.begin(public, None, "plans"), Tag.objects.get(name="plans")
+    things = {"collection": public, "document": document, "job": Job.objects.first(), "upload": upload, "tag": tag}
+    pk = things[model].pk
     assert admin_client.get(reverse(f"admin:documents_{model}_changelist")).status_code == 200
     assert admin_client.get(reverse(f"admin:documents_{model}_change", args=[pk])).status_code == 200
     assert admin_client.get(reverse("admin:index")).status_code == 200

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from searchsite.documents import changes
 from searchsite.documents.models import Change, ChangeCounter, Collection, Document, Job, State
+from searchsite.documents.problems import Problem
 from searchsite.documents.uploads import take_in
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +108,7 @@ def test_each_change_has_a_higher_number(db):
 
 def test_originals_are_stored_once_under_their_hash(public):
     content = b"the same content"
-    first, second = (take_in(public, SimpleUploadedFile(name, content), None).document for name in ("a.txt", "b.txt"))
+    first, second = (take_in(public, SimpleUploadedFile(name, content), None) for name in ("a.txt", "b.txt"))
     assert first.file.name == second.file.name
     assert first.file.name.endswith(hashlib.sha256(content).hexdigest())
     assert (first.name, second.name, first.size) == ("a.txt", "b.txt", len(content))
@@ -118,10 +119,10 @@ def test_originals_are_stored_once_under_their_hash(public):
 def test_a_name_with_a_path_in_it_goes_nowhere(public, settings):
     hostile = SimpleUploadedFile("x", b"hostile")
     hostile._name = "../../../etc/cron.d/evil.txt"
-    outcome = take_in(public, hostile, None)
-    assert outcome.document.name == "evil.txt"
-    assert Path(outcome.document.file.path).is_relative_to(settings.DATA_DIR / "originals")
-    assert outcome.document.file.name.endswith(hashlib.sha256(b"hostile").hexdigest())
+    document = take_in(public, hostile, None)
+    assert document.name == "evil.txt"
+    assert Path(document.file.path).is_relative_to(settings.DATA_DIR / "originals")
+    assert document.file.name.endswith(hashlib.sha256(b"hostile").hexdigest())
     assert not list(settings.DATA_DIR.rglob("*evil*"))
 
 
@@ -130,9 +131,9 @@ def test_a_name_with_a_path_in_it_goes_nowhere(public, settings):
 )
 def test_what_is_refused_gets_a_sentence_and_leaves_nothing(public, settings, content, says):
     settings.SEARCHSITE_MAX_FILE_MB = 1
-    outcome = take_in(public, SimpleUploadedFile("a.txt", content), None)
-    assert not outcome.ok
-    assert says in outcome.sentence
+    with pytest.raises(Problem) as refused:
+        take_in(public, SimpleUploadedFile("a.txt", content), None)
+    assert says in str(refused.value)
     assert not Document.objects.exists()
 
 

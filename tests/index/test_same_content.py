@@ -24,8 +24,7 @@ LONG_LINE = (
 def upload(django_capture_on_commit_callbacks):
     def _upload(collection, name: str, content: bytes = LONG_LINE) -> Document:
         with django_capture_on_commit_callbacks(execute=True):
-            document = take_in(collection, SimpleUploadedFile(name, content), None).document
-        assert document is not None
+            document = take_in(collection, SimpleUploadedFile(name, content), None)
         document.refresh_from_db()
         assert document.state == State.READY, document.reason
         return document

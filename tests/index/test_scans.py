@@ -35,8 +35,7 @@ def picture(kind: str) -> bytes:
 def upload(public, django_capture_on_commit_callbacks):
     def _upload(name: str, content: bytes) -> Document:
         with django_capture_on_commit_callbacks(execute=True):
-            document = take_in(public, SimpleUploadedFile(name, content), None).document
-        assert document is not None
+            document = take_in(public, SimpleUploadedFile(name, content), None)
         document.refresh_from_db()
         return document
 

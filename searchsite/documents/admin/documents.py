@@ -1,0 +1,146 @@
+"""The documents in Django's admin, with their state, tags and addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.urls import URLPattern, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from searchsite.documents import addresses, jobs
+from searchsite.documents.admin import uploading
+from searchsite.documents.admin.collections import DeletingWhole
+from searchsite.documents.admin.shown import percent_of, state_badge, with_reason
+from searchsite.documents.forms import DocumentForm
+from searchsite.documents.models import Document, Job
+
+
+@admin.register(Document)
+class DocumentAdmin(DeletingWhole):
+    form = DocumentForm
+    list_display = ("shown_title", "collection", "state_and_reason", "tags_shown", "size_shown", "updated")
+    list_filter = ("state", "collection", "tags")
+    list_select_related = ("collection", "live_revision")
+    search_fields = ("title", "name", "source", "url", "live_revision__title")
+    readonly_fields = (
+        "name", "source", "address", "state_shown", "reason_shown", "found_in_it", "same_content",
+        "created", "updated", "added_by",
+    )  # fmt: skip
+    actions = ("try_again", "fetch_again", "cancel")
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+        latest = Job.objects.filter(document=OuterRef("pk")).order_by("-pk")
+        documents: QuerySet[Document] = super().get_queryset(request)
+        progress = {f"job_{name}": Subquery(latest.values(name)[:1]) for name in ("done", "total", "step")}
+        unneeded = ("live_revision__text", "live_revision__headings", "live_revision__preformatted")
+        return documents.defer(*unneeded).annotate(**progress).prefetch_related("tags")
+
+    @admin.display(description=_("title"), ordering="title")
+    def shown_title(self, document: Document) -> str:
+        return document.shown_title
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_shown(self, document: Document) -> SafeString:
+        done, total, step = (getattr(document, f"job_{name}", None) for name in ("done", "total", "step"))
+        return state_badge(document.state, document.get_state_display(), percent_of(done, total), step or "")
+
+    @admin.display(description=_("why it failed"))
+    def reason_shown(self, document: Document) -> str:
+        return document.reason
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_and_reason(self, document: Document) -> SafeString:
+        return with_reason(self.state_shown(document), document.reason or self.unread(document))
+
+    @admin.display(description=_("tags"))
+    def tags_shown(self, document: Document) -> str:
+        return ", ".join(tag.name for tag in document.tags.all())
+
+    @admin.display(description=_("address"))
+    def address(self, document: Document) -> str | SafeString:
+        """Where it was fetched from, as a link that does not tell the host where it was followed."""
+        if not document.url.startswith(("http://", "https://")):
+            return document.url
+        return format_html('<a href="{}" rel="noopener noreferrer" class="address">{}</a>', document.url, document.url)
+
+    def unread(self, document: Document) -> str:
+        """Which pages could not be read; empty when all were."""
+        revision = document.live_revision
+        if revision is None or not revision.unread:
+            return ""
+        return gettext("Pages without a text layer, not read: %(pages)s. The OCR extra reads them.") % {
+            "pages": revision.unread_pages
+        }
+
+    @admin.display(description=_("found in it"))
+    def found_in_it(self, document: Document) -> str:
+        """Kind, language, author and date, as far as they are known."""
+        revision = document.live_revision
+        if revision is None:
+            return ""
+        written = date_format(revision.written) if revision.written else ""
+        facts = [revision.kind, revision.language, revision.author, written, self.unread(document)]
+        return " · ".join(filter(None, facts))
+
+    @admin.display(description=_("same content"))
+    def same_content(self, document: Document) -> SafeString:
+        """Links to the other documents with exactly this content."""
+        links = (
+            (reverse("admin:documents_document_change", args=[twin.pk]), twin.name or twin.shown_title, twin.collection)
+            for twin in document.twins()[:20]
+        )
+        return format_html_join(", ", '<a href="{}">{}</a> ({})', links)
+
+    @admin.display(description=_("size"), ordering="size")
+    def size_shown(self, document: Document) -> str:
+        from django.template.defaultfilters import filesizeformat
+
+        return filesizeformat(document.size)
+
+    @admin.action(description=_("Try again"), permissions=["change"])
+    def try_again(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
+        count = 0
+        for document in documents:
+            document.try_again()
+            count += 1
+        self.message_user(
+            request,
+            ngettext("%d document is being read again.", "%d documents are being read again.", count) % count,
+        )
+
+    @admin.action(description=_("Fetch again"), permissions=["change"])
+    def fetch_again(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
+        count = 0
+        for document in documents.exclude(url=""):
+            addresses.fetch_again(document)
+            count += 1
+        self.message_user(
+            request,
+            ngettext("%d document is being fetched again.", "%d documents are being fetched again.", count) % count,
+        )
+
+    @admin.action(description=_("Cancel"), permissions=["change"])
+    def cancel(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
+        count = jobs.cancel(Job.objects.filter(document__in=documents.order_by().values("pk")))
+        self.message_user(request, ngettext("%d job was cancelled.", "%d jobs were cancelled.", count) % count)
+
+    def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
+        if not change:
+            obj.added_by = request.user  # type: ignore[assignment]
+        if "file" in form.changed_data:
+            obj.name = ""  # the new file's own
+        super().save_model(request, obj, form, change)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*uploading.urls(self), *super().get_urls()]
+
+    class Media:
+        js = ("searchsite/live.js",)

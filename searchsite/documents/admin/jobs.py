@@ -1,0 +1,94 @@
+"""The jobs in Django's admin: how far they are, why they failed, trying again, cancelling."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from searchsite.documents import addresses, jobs, uploads
+from searchsite.documents.admin.shown import state_badge, step_label, with_reason
+from searchsite.documents.models import Job, JobQuerySet, State
+
+
+@admin.register(Job)
+class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("__str__", "about", "state_and_reason", "step_shown", "attempts", "created", "duration")
+    list_filter = ("state", "kind")
+    list_select_related = ("document", "document__live_revision", "item")
+    actions = ("try_again", "cancel")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return False  # rows are read, not edited; the actions below do what may be done
+
+    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        found: QuerySet[Job] = super().get_queryset(request)
+        texts = ("text", "live_revision__text", "live_revision__headings", "live_revision__preformatted")
+        return found.defer(*(f"document__{text}" for text in texts))
+
+    @admin.display(description=_("document or archive"))
+    def about(self, job: Job) -> str | SafeString:
+        if job.item:
+            upload = reverse("admin:documents_upload_change", args=[job.item.upload_id])
+            return format_html('<a href="{}">{}</a>', upload, job.item.name)
+        return str(job.document or "")
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_shown(self, job: Job) -> SafeString:
+        return state_badge(job.state, job.get_state_display(), job.percent)
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_and_reason(self, job: Job) -> SafeString:
+        return with_reason(self.state_shown(job), job.reason)
+
+    @admin.display(description=_("step"), ordering="step")
+    def step_shown(self, job: Job) -> str:
+        return step_label(job.step)
+
+    @admin.display(description=_("duration"))
+    def duration(self, job: Job) -> str:
+        if not (job.started and job.finished):
+            return ""
+        return f"{(job.finished - job.started).total_seconds():.1f} s"
+
+    @admin.action(description=_("Try again"), permissions=["view"])
+    def try_again(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:
+        if not request.user.has_perm("documents.change_document"):
+            raise PermissionDenied
+        over = [State.FAILED, State.READY, State.CANCELLED]
+        for job in chosen.filter(state__in=over).select_related("document", "item__document"):
+            _queue_again(job)
+        self.message_user(request, _("The jobs are queued once more."))
+
+    @admin.action(description=_("Cancel"), permissions=["view"])
+    def cancel(self, request: HttpRequest, chosen: JobQuerySet) -> None:
+        if not request.user.has_perm("documents.change_document"):
+            raise PermissionDenied
+        count = jobs.cancel(chosen)
+        self.message_user(request, ngettext("%d job was cancelled.", "%d jobs were cancelled.", count) % count)
+
+    class Media:
+        js = ("searchsite/live.js",)
+
+
+def _queue_again(job: Job) -> None:
+    if job.item:
+        uploads.try_item_again(job.item)
+    elif job.document and job.kind == Job.Kind.FETCH:
+        addresses.fetch_again(job.document)
+    elif job.document:
+        job.document.try_again()
+    else:
+        Job.queue(job.kind)

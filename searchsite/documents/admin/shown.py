@@ -1,0 +1,43 @@
+"""How states, steps and reasons look in every list of the admin."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from searchsite.documents.models import State
+
+STEPS = {
+    "reading": _("reading"),
+    "encoding": _("encoding"),
+    "building": _("building"),
+    "fetching": _("fetching"),
+    "unpacking": _("unpacking"),
+}
+
+
+def step_label(step: str) -> str:
+    """What a job is doing, in the reader's language."""
+    return str(STEPS.get(step, step))
+
+
+def state_badge(state: str, label: str, percent: int | None = None, step: str = "") -> SafeString:
+    """A state as a coloured word, with a bar, and what is being done, while it is being worked on."""
+    if state == State.RUNNING and percent is not None:
+        doing = format_html('<span class="step">{}</span>', step_label(step)) if step else ""
+        return format_html(
+            '<span class="state state-{}">{}</span> <progress max="100" value="{}">{} %</progress>{}',
+            state, label, percent, percent, doing,
+        )  # fmt: skip
+    return format_html('<span class="state state-{}">{}</span>', state, label)
+
+
+def with_reason(state: SafeString, reason: str) -> SafeString:
+    """A state, and below it why it failed."""
+    return format_html('{}<p class="reason">{}</p>', state, reason) if reason else state
+
+
+def percent_of(done: int | None, total: int | None) -> int:
+    """How far a job is, in percent; 0 while that is not known."""
+    return 100 * (done or 0) // total if total else 0

@@ -1,0 +1,232 @@
+"""What the page of an upload shows: how far all of it is, and a page of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Count, Min, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from searchsite.documents.access import visible_collections
+from searchsite.documents.admin.shown import state_badge
+from searchsite.documents.models import Document, Job, State, Upload, UploadItem
+from searchsite.documents.sources import as_path
+from searchsite.documents.uploads import DELETED, SHOWN, shown_items
+
+A_PAGE = 100
+RECENT = timedelta(minutes=5)
+ENOUGH = 5  # jobs, to tell from them how long the others will take
+SENDING = timedelta(hours=1)  # so long it is believed that announced files are still on their way
+REFUSED = "refused"
+
+# In the order of the bar.
+LABELS: dict[str, str | Promise] = {
+    State.READY: _("ready"),
+    State.RUNNING: _("being worked on"),
+    State.QUEUED: _("waiting"),
+    State.FAILED: _("failed"),
+    REFUSED: _("refused"),
+    State.CANCELLED: _("cancelled"),
+    DELETED: _("deleted"),
+}
+TABS: dict[str, str | Promise] = {
+    "": _("All"),
+    State.QUEUED: _("Waiting"),
+    State.RUNNING: _("Being worked on"),
+    State.READY: _("Ready"),
+    State.FAILED: _("Failed and refused"),
+    State.CANCELLED: _("Cancelled"),
+}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the bar, which is 1000 wide."""
+
+    state: str
+    label: str | Promise
+    count: int
+    x: float
+    width: float
+
+    @property
+    def number(self) -> str:
+        return grouped(self.count)
+
+
+@dataclass(frozen=True)
+class Tab:
+    state: str
+    label: str | Promise
+    count: int
+    chosen: bool
+
+    @property
+    def number(self) -> str:
+        return grouped(self.count)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file as the list shows it. `again`: its work can be queued once more; `copy`: what has the same content."""
+
+    pk: int
+    path: str
+    size: int
+    state: SafeString
+    reason: str
+    copy: str
+    address: str
+    again: bool
+
+
+def counts_of(upload_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """How many files of each upload are in each of the states of LABELS; those with none are left out."""
+    refused = Q(shown=State.FAILED, document=None, archive="")
+    items: QuerySet[Any] = UploadItem.objects.filter(upload__in=list(upload_ids)).annotate(shown=SHOWN).order_by()
+    per_state = items.values("upload", "shown").annotate(count=Count("pk"), refused=Count("pk", filter=refused))
+    found: dict[int, dict[str, int]] = {}
+    for upload, shown, count, unaccepted in per_state.values_list("upload", "shown", "count", "refused"):
+        counts = found.setdefault(upload, {})
+        for state, number in ((shown, count - unaccepted), (REFUSED, unaccepted)):
+            if number:
+                counts[state] = number
+    return found
+
+
+def summary(counts: dict[str, int], announced: int = 0) -> str:
+    """The counts in a line: "1,790 of 2,000 ready, 5 refused, 202 waiting"."""
+    total = max(sum(counts.values()), announced)
+    of_all = gettext("%(ready)s of %(total)s ready") % {
+        "ready": grouped(counts.get(State.READY, 0)),
+        "total": grouped(total),
+    }
+    rest = (
+        f"{grouped(counts[state])} {label}"
+        for state, label in LABELS.items()
+        if state != State.READY and state in counts
+    )
+    return ", ".join([of_all, *rest])
+
+
+def grouped(number: int) -> str:
+    """A number as people write it: 2,000."""
+    return str(number_format(number, force_grouping=True))
+
+
+def segments(counts: dict[str, int], announced: int) -> list[Segment]:
+    """The parts of the bar; the few among many are still to be seen."""
+    whole = max(sum(counts.values()), announced, 1)
+    found, x = [], 0.0
+    for state, label in LABELS.items():
+        if count := counts.get(state, 0):
+            width = max(6.0, 1000 * count / whole)
+            found.append(Segment(state, label, count, x, width))
+            x += width
+    if x <= 1000:
+        return found
+    return [Segment(one.state, one.label, one.count, one.x * 1000 / x, one.width * 1000 / x) for one in found]
+
+
+def tabs(counts: dict[str, int], chosen: str) -> list[Tab]:
+    """The filters, with how many files each leaves."""
+    numbers = {**counts, "": sum(counts.values()), State.FAILED: counts.get(State.FAILED, 0) + counts.get(REFUSED, 0)}
+    return [Tab(state, label, numbers.get(state, 0), state == chosen) for state, label in TABS.items()]
+
+
+def missing(upload: Upload, counts: dict[str, int]) -> int:
+    """How many files were announced and are not here."""
+    return 0 if upload.cancelled else max(0, upload.announced - sum(counts.values()))
+
+
+def is_busy(upload: Upload, counts: dict[str, int]) -> bool:
+    """Whether something of the upload may still change by itself."""
+    on_its_way = missing(upload, counts) > 0 and timezone.now() - upload.created < SENDING
+    return on_its_way or bool(counts.get(State.QUEUED) or counts.get(State.RUNNING))
+
+
+def time_left(upload: Upload, waiting: int) -> str:
+    """About how long the rest will take, told from what was done in the last minutes; empty when that is too little."""
+    now = timezone.now()
+    over = Job.objects.filter(state__in=[State.READY, State.FAILED], finished__gte=now - RECENT)
+    recent = over.filter(document__upload_items__upload=upload).aggregate(count=Count("pk"), first=Min("started"))
+    if not waiting or recent["count"] < ENOUGH:
+        return ""
+    minutes: int = round((now - recent["first"]).total_seconds() * waiting / recent["count"] / 60)
+    if minutes < 1:
+        return gettext("less than a minute left")
+    if minutes < 100:
+        return ngettext("about %d minute left", "about %d minutes left", minutes) % minutes
+    hours = round(minutes / 60)
+    return ngettext("about %d hour left", "about %d hours left", hours) % hours
+
+
+def rows(upload: Upload, state: str, page: int, user: User | AnonymousUser) -> list[Row]:
+    """One page of the files in that state ("": all), numbered from 1."""
+    found = shown_items(upload).select_related("document").defer("document__text")
+    if state:
+        found = found.filter(shown=state)
+    items = list(found[(page - 1) * A_PAGE : page * A_PAGE])
+    running = _jobs_of([item for item in items if item.shown == State.RUNNING])
+    earlier = _kept_before([item.document.content_hash for item in items if item.document and item.document.file], user)
+    readable = visible_collections(user).filter(pk=upload.collection_id).exists()
+    return [_row(item, running, earlier, readable) for item in items]
+
+
+def _jobs_of(items: list[Any]) -> dict[tuple[int | None, int | None], Job]:
+    """The jobs that are at work on these, by their document and archive."""
+    documents = [item.document_id for item in items if item.document_id]
+    archives = [item.pk for item in items if item.archive]
+    about_these = Q(document__in=documents) | Q(item__in=archives)
+    return {(job.document_id, job.item_id): job for job in Job.objects.filter(about_these, state=State.RUNNING)}
+
+
+def _kept_before(hashes: list[str], user: User | AnonymousUser) -> dict[str, Document]:
+    """The first document with each content, among those that the user may know of."""
+    known = Document.objects.filter(content_hash__in=hashes)
+    if not user.has_perm("documents.view_document"):
+        known = known.filter(collection__in=visible_collections(user))
+    first = known.order_by().values("content_hash").annotate(first=Min("pk")).values_list("first", flat=True)
+    told = ("content_hash", "name", "title", "url", "collection__name", "live_revision__title")
+    found = Document.objects.filter(pk__in=list(first)).select_related("collection", "live_revision").only(*told)
+    return {document.content_hash: document for document in found}
+
+
+def _row(
+    item: Any, running: dict[tuple[int | None, int | None], Job], earlier: dict[str, Document], readable: bool
+) -> Row:
+    shown: str = item.shown
+    document = item.document
+    refused = shown == State.FAILED and not document and not item.archive
+    address, copy = "", ""
+    if document:
+        admin = reverse("admin:documents_document_change", args=[document.pk])
+        address = document.get_absolute_url() if readable else admin
+        twin = earlier.get(document.content_hash)
+        if twin and twin.pk < document.pk:
+            copy = gettext("The same content is already kept as “%(name)s” in %(collection)s; both are kept.") % {
+                "name": twin.name or twin.shown_title,
+                "collection": twin.collection,
+            }
+    job = running.get((item.document_id, item.pk if item.archive else None))
+    percent, step = (job.percent, job.step) if job else (0, "")
+    return Row(
+        pk=item.pk,
+        path=as_path(item.name),
+        size=item.size or (document.size if document else 0),
+        state=state_badge(shown, str(LABELS[REFUSED if refused else shown]), percent, step),
+        reason=item.reason,
+        copy=copy,
+        address=address,
+        again=shown in (State.FAILED, State.CANCELLED) and not refused,
+    )

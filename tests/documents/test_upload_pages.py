@@ -1,0 +1,364 @@
+"""Uploading in the admin: what is sent with and without a script, and the page that shows what becomes of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from searchsite.documents import jobs, uploads
+from searchsite.documents.admin.uploading import unlike
+from searchsite.documents.models import Document, Job, State, Tag, Upload, UploadItem
+
+pytestmark = pytest.mark.django_db
+
+UPLOAD = "admin:documents_document_upload"
+
+
+@pytest.fixture
+def commit(django_capture_on_commit_callbacks):
+    """Within it, what is saved is worked off as a committed transaction would be."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+@pytest.fixture
+def staff(client):
+    """staff("view_document") -> signs a member of the staff in who has these permissions."""
+
+    def _staff(*codenames: str) -> User:
+        user = User.objects.create_user(f"staff-{User.objects.count()}", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client.force_login(user)
+        return user
+
+    return _staff
+
+
+def text(name: str, content: bytes = b"apples") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content)
+
+
+def begin(client, place, announced: int, **fields):
+    data = {"collection": place.pk, "announced": announced, "tags": "", "addresses": ""}
+    return client.post(reverse(f"{UPLOAD}_begin"), data | fields)
+
+
+def send(client, address: str, files: dict[str, bytes]):
+    named = [text(path.rpartition("/")[2], content) for path, content in files.items()]
+    return client.post(address, {"files": named, "paths": list(files)})
+
+
+def page_of(client, upload: Upload, **query) -> str:
+    response = client.get(upload.get_absolute_url(), query)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_without_a_script_one_post_brings_everything(admin_client, public, commit):
+    data = {
+        "collection": public.pk,
+        "tags": "plans, 2024；预算, plans",
+        "files": [text("a.txt"), text("b.md", b"# Pears\n\nGreen.")],
+        "folder": [text("a.txt", b"quinces"), text("a.txt", b"medlars")],
+        "addresses": "ftp://example.com/\n\n",
+    }
+    with commit():
+        response = admin_client.post(reverse(UPLOAD), data)
+    upload = Upload.objects.get()
+    assert response["Location"] == upload.get_absolute_url()
+    assert {(d.name, d.state, d.shown_title) for d in Document.objects.all()} == {
+        ("a.txt", State.READY, "apples"), ("b.md", State.READY, "Pears"),
+        ("a (2).txt", State.READY, "quinces"), ("a (3).txt", State.READY, "medlars"),
+    }  # fmt: skip
+    tags = {tag.name for tag in Document.objects.get(name="a (2).txt").tags.all()}
+    assert tags == {"plans", "2024", "预算"}
+    assert {document.added_by.username for document in Document.objects.all()} == {"admin"}
+    page = page_of(admin_client, upload)
+    assert "4 of 5 ready, 1 refused" in page
+    assert "must begin with http://" in page
+    assert "Pears" in admin_client.get("/", {"q": "green pears"}).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("names", "told_apart"),
+    [
+        (["a.txt", "a.txt", "a.txt"], ["a.txt", "a (2).txt", "a (3).txt"]),
+        (["a (2).txt", "a.txt", "a.txt"], ["a (2).txt", "a.txt", "a (3).txt"]),
+        (["notes", "notes", ".env", ".env"], ["notes", "notes (2)", ".env", ".env (2)"]),
+    ],
+)
+def test_files_of_the_same_name_are_told_apart(names, told_apart):
+    assert list(unlike(names)) == told_apart
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"collection": ""}, {"addresses": "\n \n"}], ids=["nothing", "nowhere", "blank"]
+)
+def test_an_upload_of_nothing_is_refused_with_a_sentence(admin_client, public, fields):
+    data = {"collection": public.pk, "tags": "", **fields}
+    response = admin_client.post(reverse(UPLOAD), data)
+    assert response.status_code == 200
+    assert response.context["form"].errors
+    answer = begin(admin_client, public, 0, **fields)
+    assert answer.status_code == 400
+    assert answer.json()["errors"]
+    assert not Upload.objects.exists()
+
+
+def test_each_refused_file_gets_its_sentence_and_the_others_are_taken(admin_client, public, commit, settings):
+    settings.SEARCHSITE_MAX_FILE_MB = 1
+    files = {"good.txt": b"apples", "empty.txt": b"", "large.txt": b"x" * (2**20 + 1), "noise.pdf": os.urandom(5000)}
+    addresses = begin(admin_client, public, 4).json()
+    with commit():
+        sent = send(admin_client, addresses["files"], files).json()["files"]
+    refusals = [one["refused"] for one in sent]
+    assert refusals[0] == refusals[3] == ""
+    assert "empty" in refusals[1]
+    assert "at most 1 MB" in refusals[2]
+    assert {d.name: d.state for d in Document.objects.all()} == {"good.txt": State.READY, "noise.pdf": State.FAILED}
+    page = page_of(admin_client, Upload.objects.get()).replace("&#x27;", "'")
+    assert "1 of 4 ready, 1 failed, 2 refused" in page
+    for sentence in (refusals[1], refusals[2], Document.objects.get(name="noise.pdf").reason):
+        assert sentence in page
+    listing = admin_client.get(reverse("admin:documents_document_changelist")).content.decode()
+    assert "state-failed" in listing
+
+
+def test_a_group_that_is_sent_twice_is_there_once(admin_client, public):
+    addresses = begin(admin_client, public, 2).json()
+    files = {"docs/a.txt": b"apples", "docs/deep/a.txt": b"pears"}
+    first, second = (send(admin_client, addresses["files"], files).json() for _attempt in range(2))
+    assert first == second
+    assert sorted(UploadItem.objects.values_list("name", flat=True)) == ["docs/a.txt", "docs/deep/a.txt"]
+    assert Document.objects.count() == 2
+    assert Job.objects.count() == 2
+
+
+@pytest.mark.parametrize("path", ["..", "a/..", "", "a/", "\x00", "../../etc/passwd", "C:\\x.txt", "x" * 3000 + ".txt"])
+def test_a_hostile_path_does_no_harm(admin_client, public, path):
+    addresses = begin(admin_client, public, 1).json()
+    response = admin_client.post(addresses["files"], {"files": [text("a.txt")], "paths": [path]})
+    assert response.status_code == 200
+    item = UploadItem.objects.get()
+    assert (item.document is None) == bool(item.problem)
+    if item.document:
+        assert "/" not in item.document.name
+        assert "\\" not in item.document.name
+    assert page_of(admin_client, item.upload)
+
+
+def test_files_without_their_paths_are_no_request(admin_client, public):
+    addresses = begin(admin_client, public, 2).json()
+    response = admin_client.post(addresses["files"], {"files": [text("a.txt"), text("b.txt")], "paths": ["a.txt"]})
+    assert response.status_code == 400
+    assert not UploadItem.objects.exists()
+
+
+def test_two_thousand_files_are_there_exactly_once(admin_client, public):
+    """Sent in groups as the script does, and nobody works on them: the captured wake-ups are not called."""
+    addresses = begin(admin_client, public, 2000).json()
+    paths = [f"folder/{n // 100}/file {n}.txt" for n in range(2000)]
+    for first in range(0, 2000, 25):
+        send(admin_client, addresses["files"], {path: path.encode() for path in paths[first : first + 25]})
+    upload = Upload.objects.get()
+    assert sorted(upload.items.values_list("name", flat=True)) == sorted(paths)
+    assert Document.objects.count() == Job.objects.filter(state=State.QUEUED, bulk=True).count() == 2000
+    assert Document.objects.values("content_hash").distinct().count() == 2000
+    some = Document.objects.order_by("pk").values_list("pk", flat=True)
+    Document.objects.filter(pk__in=list(some[:1500])).update(state=State.READY)
+    page = page_of(admin_client, upload)
+    assert "1,500 of 2,000 ready, 500 waiting" in page
+    assert page.count('class="path"') == 100
+    assert "file 1999.txt" in page_of(admin_client, upload, page=20)
+    assert "file 1500.txt" in page_of(admin_client, upload, state="queued")
+
+
+def test_the_page_of_an_upload_asks_as_many_queries_for_many_files_as_for_few(admin_client, public, staff, client):
+    counts = []
+    staff("view_document")
+    for number in (2, 150):
+        upload = uploads.begin(public, None, "plans", announced=number)
+        for n in range(number):
+            uploads.add_file(upload, f"{number}/{n}.txt", text("x", b"text %d %d" % (number, n % 50)))
+        for document, state in zip(Document.objects.all(), list(State) * number, strict=False):
+            Document.objects.filter(pk=document.pk).update(state=state)
+            Job.objects.filter(document=document).update(state=state)
+        assert page_of(client, upload)
+        with CaptureQueriesContext(
+            connection,
+        ) as page:
+            assert page_of(client, upload)
+        with CaptureQueriesContext(connection) as listing:
+            client.get(reverse("admin:documents_upload_changelist"))
+        counts.append((len(page), len(listing)))
+    assert counts[0] == counts[1]
+
+
+def test_an_archive_becomes_documents_and_refusals(admin_client, public, commit):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("guide/apples.md", "# Apples\n\nThey are red.")
+        archive.writestr("guide/空.txt", "")
+        archive.writestr("../evil.txt", "evil")
+        archive.writestr("inner.zip", b"PK\x05\x06" + b"\0" * 18)
+        archive.writestr("pears.txt", "They are green.")
+    addresses = begin(admin_client, public, 1, tags="fruit").json()
+    with commit():
+        sent = send(admin_client, addresses["files"], {"fruit.zip": packed.getvalue()}).json()
+    assert sent == {"files": [{"refused": ""}]}
+    assert {(d.name, d.state) for d in Document.objects.all()} == {
+        ("apples.md", State.READY), ("pears.txt", State.READY),
+    }  # fmt: skip
+    assert Document.objects.filter(tags__name="fruit").count() == 2
+    page = page_of(admin_client, Upload.objects.get()).replace("&#x27;", "'")
+    assert "3 of 6 ready, 3 refused" in page, "the archive itself is one of them"
+    for name in ("fruit.zip/guide/apples.md", "fruit.zip/guide/空.txt", "fruit.zip/pears.txt"):
+        assert name in page
+    for item in UploadItem.objects.filter(state=State.FAILED):
+        assert item.reason in page
+
+
+def test_cancelling_stops_what_is_not_done_and_trying_again_brings_it_to_ready(admin_client, public, commit):
+    addresses = begin(admin_client, public, 3).json()
+    send(admin_client, addresses["files"], {f"{n}.txt": b"text %d" % n for n in range(3)})
+    upload, (first, second, third) = Upload.objects.get(), Document.objects.order_by("pk")
+    assert jobs.claim("worker").document_id == first.pk
+    Document.objects.filter(pk=first.pk).update(state=State.RUNNING)
+    Document.objects.filter(pk=third.pk).update(state=State.READY)
+    Job.objects.filter(document=third).update(state=State.READY)
+    response = admin_client.post(addresses["cancel"], follow=True)
+    assert "2 files were cancelled." in response.content.decode()
+    assert "1 of 3 ready, 2 cancelled" in response.content.decode()
+    assert send(admin_client, addresses["files"], {"4.txt": b"late"}).status_code == 409
+    assert Document.objects.count() == 3
+    item = upload.items.get(document=second)
+    with commit():
+        admin_client.post(reverse("admin:documents_upload_again", args=[upload.pk]), {"item": item.pk})
+    second.refresh_from_db()
+    first.refresh_from_db()
+    assert (second.state, first.state) == (State.READY, State.CANCELLED)
+    with commit():
+        admin_client.post(reverse("admin:documents_upload_again", args=[upload.pk]))
+    assert "3 of 3 ready" in page_of(admin_client, upload)
+
+
+def test_files_that_come_while_somebody_cancels_are_cancelled_too(admin_client, public, monkeypatch):
+    addresses = begin(admin_client, public, 1).json()
+    add_file = uploads.add_file
+
+    def cancelled_meanwhile(upload, path, file):
+        uploads.cancel(upload)
+        return add_file(upload, path, file)
+
+    monkeypatch.setattr(uploads, "add_file", cancelled_meanwhile)
+    send(admin_client, addresses["files"], {"a.txt": b"apples"})
+    assert Document.objects.get().state == Job.objects.get().state == State.CANCELLED
+
+
+def test_trying_again_leads_back_to_the_page_one_looked_at(admin_client, public):
+    upload = uploads.begin(public, None)
+    again = reverse("admin:documents_upload_again", args=[upload.pk])
+    page = upload.get_absolute_url()
+    looked_at = {"state": "failed", "page": "3"}
+    assert admin_client.post(again, looked_at)["Location"] == f"{page}?state=failed&page=3"
+    assert admin_client.post(again, {"state": "//evil", "page": "x"})["Location"] == page
+    assert admin_client.post(again, {"item": "9" * 30}).status_code == 404
+
+
+@pytest.mark.parametrize("query", [{"state": "x"}, {"page": "99"}, {"page": "-1"}, {"page": "9" * 5000}, {"page": "٣"}])
+def test_whatever_is_asked_of_the_page_it_answers(admin_client, public, query):
+    upload = uploads.begin(public, None)
+    assert "No file is here yet" in page_of(admin_client, upload, **query)
+
+
+def test_who_may_only_look_sees_all_and_changes_nothing(client, staff, public):
+    staff("view_document")
+    upload = uploads.begin(public, User.objects.create_user("somebody"), announced=1)
+    uploads.add_file(upload, "a.txt", text("a.txt"))
+    assert reverse("admin:documents_upload_cancel", args=[upload.pk]) not in page_of(client, upload)
+    assert client.get(reverse("admin:documents_upload_changelist")).status_code == 200
+    assert client.get(reverse(UPLOAD)).status_code == 403
+    for address in (
+        reverse("admin:documents_upload_cancel", args=[upload.pk]),
+        reverse("admin:documents_upload_again", args=[upload.pk]),
+        reverse(f"{UPLOAD}_begin"),
+        reverse(f"{UPLOAD}_files", args=[upload.pk]),
+        reverse(UPLOAD),
+    ):
+        assert client.post(address, {"collection": public.pk, "announced": 1}).status_code == 403
+    assert Upload.objects.filter(cancelled=False).count() == 1
+    assert Document.objects.get().state == State.QUEUED
+
+
+def test_who_may_only_add_sees_and_steers_their_own_uploads(client, staff, public):
+    staff("add_document")
+    addresses = begin(client, public, 1).json()
+    send(client, addresses["files"], {"a.txt": b"apples"})
+    assert client.get(addresses["page"]).status_code == 200
+    assert client.post(addresses["cancel"]).status_code == 302
+    other = uploads.begin(public, User.objects.create_user("somebody"))
+    assert client.get(other.get_absolute_url()).status_code == 403
+    assert client.post(reverse("admin:documents_upload_cancel", args=[other.pk])).status_code == 403
+    assert client.get(reverse("admin:documents_upload_changelist")).status_code == 403
+
+
+def test_nobody_adds_to_the_upload_of_another(admin_client, public):
+    upload = uploads.begin(public, User.objects.create_user("somebody"), announced=1)
+    assert send(admin_client, reverse(f"{UPLOAD}_files", args=[upload.pk]), {"a.txt": b"x"}).status_code == 403
+    assert not Document.objects.exists()
+
+
+def test_reading_changes_nothing(admin_client, client, public):
+    upload = uploads.begin(public, None)
+    for address in (
+        reverse("admin:documents_upload_cancel", args=[upload.pk]),
+        reverse("admin:documents_upload_again", args=[upload.pk]),
+        reverse(f"{UPLOAD}_begin"),
+        reverse(f"{UPLOAD}_files", args=[upload.pk]),
+    ):
+        assert admin_client.get(address).status_code == 405
+
+
+def test_a_post_without_its_token_is_refused(public, admin_user):
+    from django.test import Client
+
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(admin_user)
+    upload = uploads.begin(public, admin_user, announced=1)
+    for address in (
+        reverse(UPLOAD),
+        reverse(f"{UPLOAD}_begin"),
+        reverse(f"{UPLOAD}_files", args=[upload.pk]),
+        reverse("admin:documents_upload_cancel", args=[upload.pk]),
+        reverse("admin:documents_upload_again", args=[upload.pk]),
+    ):
+        assert strict.post(address, {"collection": public.pk, "announced": 1}).status_code == 403
+    assert Upload.objects.count() == 1
+
+
+def test_a_path_is_shown_as_text(admin_client, public):
+    upload = uploads.begin(public, None)
+    uploads.add_file(upload, "<img src=x onerror=alert(1)>/\u202etxt.exe.md", text("x", b"apples"))
+    page = page_of(admin_client, upload)
+    assert "&lt;img src=x" in page
+    assert "<img src=x" not in page
+    assert "\u202e" not in page
+
+
+def test_tags_in_use_are_proposed(admin_client, public):
+    Tag.objects.create(name="<b>plans")
+    assert '<option value="&lt;b&gt;plans">' in admin_client.get(reverse(UPLOAD)).content.decode()
+
+
+def test_a_deleted_document_is_said_to_be_deleted(admin_client, public):
+    upload = uploads.begin(public, None, announced=1)
+    uploads.add_file(upload, "a.txt", text("a.txt"))
+    Document.objects.get().delete()
+    assert "0 of 1 ready, 1 deleted" in page_of(admin_client, upload)

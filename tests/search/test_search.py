@@ -195,3 +195,36 @@ def test_the_number_of_queries_does_not_grow(client, public, add, django_assert_
 
 def test_posting_to_the_pages_is_refused(client):
     assert client.post("/", {"q": "x"}).status_code == 405
+
+
+def test_tags_and_the_address_it_came_from_are_shown(client, public, add):
+    document = add(public, "apples")
+    assert 'class="tags"' not in client.get(document.get_absolute_url()).content.decode()
+    for name in ("fruit", "<b>2024</b>"):
+        document.tags.create(name=name)
+    address = "https://example.org/orchard/" + "long/" * 30 + "?a=1&b=2"
+    Document.objects.filter(pk=document.pk).update(url=address)
+    page = client.get(document.get_absolute_url()).content.decode()
+    assert re.findall(r"<li>([^<]*)</li>", re.search(r'<ul class="tags".*?</ul>', page, re.S).group()) == [
+        "&lt;b&gt;2024&lt;/b&gt;",
+        "fruit",
+    ]
+    link = re.search(r'<a href="https://example.org([^"]*)" rel="noopener noreferrer nofollow"[^>]*>([^<]*)<', page)
+    assert link.group(1).endswith("?a=1&amp;b=2")
+    assert len(link.group(2)) == 60
+    Document.objects.filter(pk=document.pk).update(url="javascript:alert(1)")
+    assert "javascript:" not in client.get(document.get_absolute_url()).content.decode()
+
+
+def test_the_number_of_queries_of_a_document_does_not_grow_with_it(client, public, add):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts = []
+    for chapters in (3, 300):
+        document = add(public, "\n\n".join(f"## Chapter {n}\n\napples and pears" for n in range(chapters)))
+        passage = document.live_revision.passages.last()
+        with CaptureQueriesContext(connection) as queries:
+            client.get(document.get_absolute_url(), {"q": "apples", "passage": passage.pk})
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

@@ -183,44 +183,6 @@ def test_rows_of_the_admin_follow_what_happens(site, visit):
     assert page.locator(".state-queued").count() == 1, "no row changes while somebody is choosing rows"
 
 
-def test_files_are_uploaded_and_each_gets_its_outcome(site, visit, tmp_path):
-    (tmp_path / "good.txt").write_text("Apples grow on trees.")
-    (tmp_path / "empty.txt").write_text("")
-    watched = visit()
-    watched.sign_in()
-    watched.open(site["upload"])
-    page = watched.page
-    page.select_option("#id_collection", index=1)
-    page.set_input_files("#id_files", [tmp_path / "good.txt", tmp_path / "empty.txt"])
-    assert page.locator(".chosen li").count() == 2
-    page.click("input[type=submit]")
-    page.wait_for_selector(".outcomes")
-    assert "good.txt" in page.inner_text(".outcomes .taken")
-    assert "empty" in page.inner_text(".outcomes .refused")
-    page.click(".outcomes .taken a")
-    page.wait_for_selector("article .text:has-text('Apples grow on trees.')")
-
-
-def test_dropped_files_are_taken_too(site, visit):
-    watched = visit()
-    watched.sign_in()
-    watched.open(site["upload"])
-    page = watched.page
-    page.evaluate(
-        """() => {
-            const brought = new DataTransfer();
-            brought.items.add(new File(["Pears."], "pears.txt"));
-            const how = {dataTransfer: brought, bubbles: true, cancelable: true};
-            for (const type of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(type, how));
-        }"""
-    )
-    assert "pears.txt" in page.inner_text(".chosen")
-    page.select_option("#id_collection", index=1)
-    page.click("input[type=submit]")
-    page.wait_for_url("**/admin/documents/document/")
-    assert "Pears." in page.inner_text("#result_list")
-
-
 def test_the_index_is_rebuilt_with_one_press(site, visit):
     watched = visit()
     watched.sign_in()

@@ -63,13 +63,13 @@ def upload_page(model_admin: ModelAdmin[Document], request: HttpRequest) -> Http
 
 
 def begin(model_admin: ModelAdmin[Document], request: HttpRequest) -> HttpResponse:
-    """Begin an upload whose files follow in requests of their own, and say where they are to be sent."""
+    """Begin an upload whose files follow in requests of their own, and say where to send them, or what is wrong."""
     if not model_admin.has_add_permission(request):
         raise PermissionDenied
     form = UploadForm(request.POST)
     if not form.is_valid():
         errors = [str(error) for listed in form.errors.values() for error in listed]
-        return JsonResponse({"errors": errors}, status=400)
+        return JsonResponse({"errors": errors})
     upload = _begin(form, request, announced=form.cleaned_data["announced"] or 0)
     return JsonResponse(
         {

@@ -2,35 +2,159 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
+from tests.faults import counting
+from tests.faults.counting import number, rows
 from tests.site.running import Browser, Site, wait_until
 
 pytestmark = pytest.mark.processes
 
-COUNTS = """
-from django.db.models import Count
-from searchsite.documents.models import *
-from searchsite.index.models import Vector
-result = {
-    "documents": Document.objects.count(),
-    "ready": Document.objects.filter(state="ready", live_revision__isnull=False).count(),
-    "failed": Document.objects.filter(state="failed").count(),
-    "revisions": Revision.objects.count(),
-    "sources": Document.objects.values("source").distinct().count(),
-    "passages": Passage.objects.count(),
-    "distinct_passages": Passage.objects.values("revision__document", "start", "end").distinct().count(),
-    "vectors": Vector.objects.count(),
-    "open_jobs": Job.objects.open().count(),
-    "attempts": max(Job.objects.values_list("attempts", flat=True), default=0),
-}
-"""
+KILLS = 20
+IN_UNPACKING = range(8, 11)  # which of the kills come while the archive is unpacked
+
+
+def test_a_worker_killed_twenty_times_in_an_import(tmp_path):
+    """500 files and an archive, kill -9 at random moments: each document once, ready or with a reason; and no text
+    that had its vector is encoded again."""
+    seed = random.SystemRandom().randrange(10**6)
+    dice = random.Random(seed)
+    counting.write_files(tmp_path / "files")
+    counting.write_archive(tmp_path / "more.zip", dice)
+    (tmp_path / "tmp").mkdir()
+    log = tmp_path / "encoded.log"
+    work = ("-m", "tests.faults.counting", str(log), "worker")
+    others = KILLS - len(IN_UNPACKING)
+    moments = iter(
+        [int((n + dice.random()) * 0.92 * (counting.FILES + counting.UNPACKED) / others) for n in range(others)]
+    )
+    at_work = 0
+    with Site(tmp_path, TMPDIR=str(tmp_path / "tmp")) as site:
+        site.manage("documents", "import", str(tmp_path / "files"), "--collection", "Files")
+        for kill in range(KILLS):
+            if kill == IN_UNPACKING.start:
+                assert site.shell(counting.UPLOAD.format(path=str(tmp_path / "more.zip"))) == "queued"
+            worker = site.start(*work)
+            if kill in IN_UNPACKING:
+                counting.wait_for_number(site, counting.UNPACKING.format(pid=worker.pid), 1)
+                time.sleep(dice.uniform(0, 0.2))
+            else:
+                counting.wait_for_number(site, counting.FINISHED, next(moments))
+                counting.wait_for_number(site, counting.HELD.format(pid=worker.pid), 1)
+                time.sleep(dice.uniform(0, 0.5))
+            worker.kill()
+            assert worker.wait() == -signal.SIGKILL
+            assert number(site, counting.OPEN) > 0, f"nothing was left for kill {kill}; seed {seed}"
+            at_work += number(site, counting.HELD.format(pid=worker.pid))
+        last = site.start(*work)
+        counting.wait_for_number(site, counting.REBUILT, 1)  # queued when all is read
+        assert number(site, counting.OPEN) == 0
+        counts = site.shell(counting.COUNTS)
+        site.manage("index", "verify")
+        assert site.shell(counting.SEARCH) == [["078.md"], ["more-07.html"]]
+        last.terminate()
+        assert last.wait(20) == 0
+        left = [path.name for path in (tmp_path / "tmp").iterdir()]
+    texts = [line.split() for line in log.read_text().splitlines()]
+    assert not [text for what, text, *_ in texts if what == "again"]
+    assert {text for _, text, *_ in texts} == set(counts["encoded"])
+    last_of = {process: batch for *_, process, batch in texts}
+    kept = {text: (process, batch) for _, text, process, batch in texts}
+    lost = [(process, batch) for _, text, process, batch in texts if kept[text] != (process, batch)]
+    print(
+        f"seed {seed}: {at_work} of {KILLS} kills in the middle of a job, {len(kept)} texts, {len(lost)} encoded twice"
+    )
+    assert all(last_of[process] == batch for process, batch in lost), "a kill costs the batch under way, no other"
+    empty, damaged = [f"{n:03}.md" for n in counting.EMPTY], [f"{n:03}.docx" for n in counting.DAMAGED]
+    names = {path.name for path in (tmp_path / "files").iterdir()} - {*empty, *damaged}
+    assert counts["ready"] == sorted([*names, *(f"more-{n:02}.html" for n in range(counting.UNPACKED))])
+    assert counts["failed"] == sorted(
+        [[name, "no_text", True] for name in empty] + [[name, "damaged", True] for name in damaged]
+    )
+    assert counts["documents"] == counting.FILES + counting.UNPACKED
+    assert counts["sources"] == counting.FILES
+    assert counts["unpacked"] == [counting.UNPACKED] * 2
+    assert counts["unpack_attempts"] > 1, f"no kill met the unpacking; seed {seed}"
+    assert counts["revisions"] == len(counts["ready"])
+    assert counts["vectors"] == [counts["passages"]] * 2
+    assert counts["places"] == counts["passages"]
+    assert counts["several_batches"] == len(counting.BIG)
+    assert [counts["refused"], counts["jobs"], left] == [[], [], []]
+
+
+def sources(site: Site) -> dict[str, tuple[str, int]]:
+    """Content and id of each document, by where it came from."""
+    found = rows(site, "SELECT source, content_hash, id FROM documents_document")
+    assert len({source for source, *_ in found}) == len(found)
+    return {source: (content, pk) for source, content, pk in found}
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file, by its path."""
+    return {str(path.resolve()): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def import_killed(site: Site, folder: Path, dice: random.Random, kills: int) -> int:
+    """Run `documents import --sync` until it ends of itself, and kill it up to so many times before; how many it was.
+
+    After each kill, what the folder holds unchanged is there still.
+    """
+    wanted, before = contents(folder), sources(site)
+    kept = {source: found for source, found in before.items() if wanted.get(source) == found[0]}
+
+    def undone() -> int:
+        return len({*wanted.items()} ^ {(source, content) for source, (content, _pk) in sources(site).items()})
+
+    begun, killed = undone(), 0
+    for kill in range(kills):
+        moment = begun * (1 - (kill + dice.random()) / kills)
+        command = site.start("manage.py", "documents", "import", str(folder), "--collection", "Files", "--sync")
+        while undone() > moment and command.poll() is None:
+            time.sleep(0.01)
+        time.sleep(dice.uniform(0, 0.1))
+        command.kill()
+        killed += command.wait() == -signal.SIGKILL
+        assert kept.items() <= sources(site).items()
+    site.manage("documents", "import", str(folder), "--collection", "Files", "--sync")
+    return killed
+
+
+def test_an_import_killed_again_and_again_goes_on_where_it_was(tmp_path):
+    """300 files, then changed, renamed, removed and added ones: each document once, and none lost that is there."""
+    seed = random.SystemRandom().randrange(10**6)
+    dice = random.Random(seed)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for n in range(300):
+        (folder / f"{n:03}.md").write_text(f"# Document {n}\n\n{counting.words_about(f'thing{n}', 3)}\n")
+    with Site(tmp_path) as site:
+        killed = import_killed(site, folder, dice, 5)
+        first = sources(site)
+        assert {source: content for source, (content, _pk) in first.items()} == contents(folder)
+        for n in range(60):
+            (folder / f"{n:03}.md").rename(folder / f"renamed-{n:03}.md")
+        for n in range(60, 120):
+            (folder / f"{n:03}.md").write_text(f"# Document {n}\n\nChanged in the meantime.\n")
+        for n in range(120, 180):
+            (folder / f"{n:03}.md").unlink()
+            (folder / f"more-{n:03}.md").write_text(f"# More {n}\n\nThis was added in place of {n}.\n")
+        killed += import_killed(site, folder, dice, 5)
+        print(f"seed {seed}: {killed} of 10 kills in time")
+        assert killed >= 5, f"the command was too quick to be killed; seed {seed}"
+        then = sources(site)
+        assert {source: content for source, (content, _pk) in then.items()} == contents(folder)
+        was = {Path(source).name: pk for source, (_content, pk) in first.items()}
+        now = {Path(source).name.removeprefix("renamed-"): pk for source, (_content, pk) in then.items()}
+        assert len(now.items() & was.items()) == 240  # the others are new
+        assert rows(site, counting.WITHOUT_WORK) == []
 
 
 def worker_pid(site: Site) -> int | None:
@@ -46,43 +170,6 @@ def worker_pid(site: Site) -> int | None:
             if parent == up and "\0worker" in line:
                 return int(entry)
     return None
-
-
-def test_a_worker_killed_in_the_middle_of_an_import(tmp_path):
-    """200 files, kill -9 at random moments: all become ready, none twice, without anybody's help."""
-    files = tmp_path / "files"
-    files.mkdir()
-    for n in range(200):
-        sections = "\n\n".join(f"## Part {part}\n\nDocument {n} says {part * n} things." for part in range(15))
-        (files / f"{n:03}.md").write_text(f"# Document {n}\n\n{sections}\n")
-    dice = random.Random()
-    with Site(tmp_path) as site:
-        site.manage("documents", "import", str(files), "--collection", "Files")
-        site.start("manage.py", "up")
-        killed_at_work = 0
-        for _kill in range(4):
-            pid = wait_until(lambda: worker_pid(site), what="a worker")
-            wait_until(lambda: "running" in site.manage("shell", "-c", RUNNING) or None, what="work going on")
-            time.sleep(dice.uniform(0, 0.5))
-            os.kill(pid, signal.SIGKILL)
-            killed_at_work += 1
-            wait_until(lambda pid=pid: worker_pid(site) not in (None, pid), what="another worker")
-            if site.shell(COUNTS)["open_jobs"] == 0:
-                break
-        counts = wait_until(
-            lambda: (c := site.shell(COUNTS)) and c["open_jobs"] == 0 and c,
-            seconds=120,
-            what="all jobs to end",
-        )
-        assert killed_at_work >= 1
-        assert counts["documents"] == counts["ready"] == counts["revisions"] == counts["sources"] == 200, counts
-        assert counts["failed"] == 0
-        assert counts["passages"] == counts["distinct_passages"] == counts["vectors"] >= 200
-        site.manage("index", "verify")
-        assert "killed by SIGKILL" in site.log()
-
-
-RUNNING = "from searchsite.documents.models import Job; print(set(Job.objects.values_list('state', flat=True)))"
 
 
 def test_two_web_processes_see_each_others_changes_on_the_next_request(tmp_path):

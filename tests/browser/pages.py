@@ -51,6 +51,7 @@ def fill(pages: int = 12) -> dict[str, str]:
     Job.objects.filter(document=queued).update(state=State.QUEUED)
     Job.objects.filter(document=running).update(state=State.RUNNING, step="encoding", done=40, total=100)
     laptop = Document.objects.get(source=lost.name)
+    upload = upload_of(handbook, [laptop, long, failed, queued, running])
     question = "What if my laptop is stolen?"
     passage = laptop.live_revision.passages.filter(text__contains="local police").first()  # type: ignore[union-attr]
     return {
@@ -72,9 +73,42 @@ def fill(pages: int = 12) -> dict[str, str]:
         "documents": reverse("admin:documents_document_changelist"),
         "document-admin": reverse("admin:documents_document_change", args=[laptop.pk]),
         "upload": reverse("admin:documents_document_upload"),
+        "upload-chosen": reverse("admin:documents_document_upload"),
+        "upload-midway": reverse("admin:documents_document_upload"),
+        "upload-over": reverse("admin:documents_document_upload"),
+        "upload-state": upload.get_absolute_url(),
+        "upload-failed": f"{upload.get_absolute_url()}?state=failed",
+        "uploads": reverse("admin:documents_upload_changelist"),
+        "tags": reverse("admin:documents_tag_changelist"),
         "jobs": reverse("admin:documents_job_changelist"),
         "builds": reverse("admin:index_build_changelist"),
     }
 
 
-ADMIN = {"admin", "collections", "collection", "documents", "document-admin", "upload", "jobs", "builds"}
+def upload_of(collection, documents):
+    """An upload of these documents, and of files in the other states that a file can be in."""
+    from django.contrib.auth.models import User
+
+    from searchsite.documents import uploads
+    from searchsite.documents.models import Job, State, UploadItem
+
+    upload = uploads.begin(collection, User.objects.get(), "handbook, 2026；预算", announced=8)
+    items = [UploadItem(upload=upload, name=f"papers/{document.pk}.md", document=document) for document in documents]
+    empty, password = ({"code": code, "params": {}} for code in ("empty_file", "archive_password"))
+    refused = {"state": State.FAILED, "problem": empty}
+    items += [
+        UploadItem(upload=upload, name="papers/a very long name " + "that goes on and on " * 6 + ".pdf", **refused),
+        UploadItem(upload=upload, name="papers/old.zip", archive="x", state=State.CANCELLED, size=3_000_000),
+        UploadItem(upload=upload, name="papers.zip", archive="x", state=State.RUNNING, size=7_000_000),
+        UploadItem(upload=upload, name="papers.zip/secret.pdf", state=State.FAILED, problem=password, size=70_000),
+    ]
+    UploadItem.objects.bulk_create(items)
+    unpacking = {"state": State.RUNNING, "step": "unpacking", "done": 30, "total": 50}
+    Job.objects.create(kind=Job.Kind.UNPACK, item=UploadItem.objects.get(name="papers.zip"), **unpacking)
+    return upload
+
+
+ADMIN = {
+    *("admin", "collections", "collection", "documents", "document-admin", "jobs", "builds", "tags", "uploads"),
+    *("upload", "upload-chosen", "upload-midway", "upload-over", "upload-state", "upload-failed"),
+}

@@ -93,11 +93,49 @@ def look(base: str, pages: dict[str, str], folder: Path, wanted: set[str]) -> No
                     page.wait_for_selector("#user-tools")
                     signed_in = True
                 page.goto(base + address)
+                PREPARATION.get(name, lambda _page: None)(page)
                 page.wait_for_timeout(100)
                 picture = folder / f"{name}.{language[:2]}.{scheme}.{size}.png"
                 page.screenshot(path=picture, full_page="#" not in address)
             context.close()
         browser.close()
+
+
+def choose(page) -> None:
+    """Thirty files, of which one is refused by the server, and one not even sent."""
+    files = [(f"report {n}.txt", f"Report {n}.".encode() * 2_000 * n) for n in range(1, 29)]
+    files += [("empty.txt", b""), ("film.mp4", bytes(21 * 2**20))]
+    chosen = [{"name": name, "mimeType": "text/plain", "buffer": content} for name, content in files]
+    page.select_option("#id_collection", label="Empty")
+    page.set_input_files("#id_files", chosen)
+    page.wait_for_selector(".chosen li")
+
+
+def send_some(page) -> None:
+    """Half of them are there, and the others wait for the server."""
+    choose(page)
+    page.on("dialog", lambda dialog: dialog.accept())  # the page asks when the next picture's is opened
+    answered = []
+
+    def hold_later_ones(route) -> None:
+        answered.append(route)
+        if len(answered) < 3:
+            route.continue_()
+
+    page.route("**/files/", hold_later_ones)
+    page.click("input[type=submit]")
+    page.wait_for_selector(".is-taken")
+    page.wait_for_timeout(500)
+
+
+def send_all(page) -> None:
+    page.unroute_all(behavior="ignoreErrors")
+    choose(page)
+    page.click("input[type=submit]")
+    page.wait_for_selector("[data-to=page]:not([hidden])", timeout=60_000)
+
+
+PREPARATION = {"upload-chosen": choose, "upload-midway": send_some, "upload-over": send_all}
 
 
 if __name__ == "__main__":

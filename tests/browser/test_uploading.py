@@ -71,7 +71,6 @@ def held(watched):
     for route in routes:
         with suppress(Error):  # it was let go, or the page gave it up
             route.abort()
-    forgive(watched)
 
 
 def forgive(watched) -> None:
@@ -189,7 +188,7 @@ def test_progress_is_shown_and_cancelling_midway_stops_what_was_sent_and_what_wa
     assert Upload.objects.get().cancelled
 
 
-def test_leaving_while_files_are_sent_asks(watched, many, held):
+def test_leaving_while_files_are_sent_asks_and_who_stays_sees_it_go_on(watched, many, held, nobody_works):
     page = watched.page
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
@@ -198,6 +197,13 @@ def test_leaving_while_files_are_sent_asks(watched, many, held):
     wait_until(page, lambda: len(held) == 3)
     page.close(run_before_unload=True)
     wait_until(page, lambda: asked == ["beforeunload"])
+    for route, done in zip(held, ("25 of 60", "50 of 60"), strict=False):
+        route.continue_()
+        page.wait_for_selector(f"text={done} files")
+    held[2].continue_()
+    page.wait_for_url("**/admin/documents/upload/*/change/")
+    assert page.inner_text("#upload-state .summary") == "0 of 60 ready, 60 waiting"
+    assert len(asked) == 1, "when all is sent, nobody is asked"
 
 
 def test_what_the_network_lost_can_be_sent_again(watched, many):

@@ -23,6 +23,10 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 # long as the matrix products of 2,048. A GPU needs more to be busy.
 _BUDGET = {"cpu": 2_048, "cuda": 65_536}
 
+# Widths of batches are multiples of this many tokens. For each new shape oneDNN makes code and keeps it: a worker that
+# had met every width held 1 GB more, and 0.1 GB with these.
+_STEP = 16
+
 # bfloat16 is used only where these come out the same as in float32, to this cosine.
 _LEAST_COSINE = 0.999
 _CHECKED = [
@@ -98,6 +102,7 @@ class Encoder:
     def _forward(self, batch: list[Window]) -> Tensor:
         """Return the pooled vectors (windows, dim) in float32 on the CPU, not normalised."""
         width = max(len(window.ids) for window in batch)
+        width = min(-(-width // _STEP) * _STEP, self.description.max_tokens)
         pad = self.model.config.pad_token_id or 0
         ids = torch.tensor([window.ids + [pad] * (width - len(window.ids)) for window in batch])
         lengths = torch.tensor([[len(window.ids)] for window in batch])

@@ -79,6 +79,20 @@ def test_the_same_text_is_encoded_once(encoder) -> None:
     assert not np.allclose(vectors[0], vectors[1], atol=0.01)
 
 
+def test_the_model_meets_few_widths(encoder) -> None:
+    """Each new one costs memory that is never given back."""
+    met: set[int] = set()
+    hook = encoder.model.register_forward_pre_hook(
+        lambda _module, _args, kwargs: met.add(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    word = next(word for word in WORDS.split() if "#" not in word)
+    lengths = range(1, MAX_TOKENS - 4)
+    for length in lengths:
+        encoder.encode_passages([" ".join([word] * length)])
+    hook.remove()
+    assert met == {width for width in (16, 32, 48, 64) if width < MAX_TOKENS} | {MAX_TOKENS}
+
+
 def test_no_texts_no_vectors(encoder) -> None:
     for vectors in (encoder.encode_queries([]), encoder.encode_passages([])):
         assert (vectors.shape, vectors.dtype) == ((0, 32), np.float32)

@@ -92,6 +92,8 @@ def test_chosen_files_are_sent_and_each_is_told_of(watched, tmp_path):
     page = watched.page
     page.set_input_files("#id_files", [tmp_path / "good.txt", tmp_path / "empty.txt"])
     page.wait_for_selector("text=2 files, 0.1 MB")
+    shown = page.locator("#sending :is(button[data-do], [data-to], progress, .errornote):visible")
+    assert shown.count() == 0, "what belongs to sending waits until then"
     assert page.locator(".chosen li").count() == 2
     page.fill("#id_tags", "fruit, trees")
     page.click("input[type=submit]")

@@ -7,7 +7,8 @@ from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from searchsite.documents import uploads
+from searchsite import tasks
+from searchsite.documents import jobs, uploads
 from searchsite.documents.models import Collection, Document, Job, State, Tag
 from searchsite.index.models import ActiveBuild, Build
 
@@ -54,6 +55,78 @@ def test_trying_again(admin_client, public, add, commit):
         )
     document.refresh_from_db()
     assert (document.state, document.problem) == (State.READY, None)
+
+
+def act(client, model: str, action: str, *things):
+    """Choose these rows of a list and an action; the page that comes."""
+    data = {"action": action, "_selected_action": [thing.pk for thing in things]}
+    return client.post(reverse(f"admin:documents_{model}_changelist"), data, follow=True).content.decode()
+
+
+def test_tags_are_edited_as_words_shown_and_filtered_by(admin_client, public, add, commit):
+    document = add(public, "apples")
+    change = reverse("admin:documents_document_change", args=[document.pk])
+    fields = {"collection": public.pk, "title": "", "text": "apples"}
+    admin_client.post(change, {**fields, "tags": "fruit, 2024，预算, fruit"})
+    assert sorted(tag.name for tag in document.tags.all()) == ["2024", "fruit", "预算"]
+    assert 'value="2024, fruit, 预算"' in admin_client.get(change).content.decode()
+    other = add(public, "pears")
+    listing = reverse("admin:documents_document_changelist")
+    found = admin_client.get(listing, {"tags__id__exact": Tag.objects.get(name="fruit").pk})
+    assert [shown.pk for shown in found.context["cl"].result_list] == [document.pk]
+    assert "2024, fruit, 预算" in found.content.decode()
+    admin_client.post(change, {**fields, "text": "", "tags": "never"})
+    assert not Tag.objects.filter(name="never").exists(), "a form that is refused makes no tags"
+    admin_client.post(change, {**fields, "tags": ""})
+    assert not document.tags.exists()
+    assert not Job.objects.open().exists(), "tags encode nothing"
+    assert other.state == State.READY
+
+
+def test_a_fetched_document_links_its_address_and_is_fetched_again(admin_client, public, add):
+    fetched = add(public, "apples", url="https://example.com/a?b=1&c=2", source="https://example.com/a?b=1&c=2")
+    odd = add(public, "pears", url="javascript:alert(1)", source="x")
+    page = admin_client.get(reverse("admin:documents_document_change", args=[fetched.pk])).content.decode()
+    assert '<a href="https://example.com/a?b=1&amp;c=2" rel="noopener noreferrer"' in page
+    page = admin_client.get(reverse("admin:documents_document_change", args=[odd.pk])).content.decode()
+    assert 'href="javascript:' not in page
+    typed = add(public, "plums")
+    assert "1 document is being fetched again." in act(admin_client, "document", "fetch_again", fetched, typed)
+    assert [job.document_id for job in Job.objects.filter(kind=Job.Kind.FETCH, state=State.QUEUED)] == [fetched.pk]
+
+
+def test_what_waits_is_cancelled_and_tried_again_from_the_lists(admin_client, public, commit):
+    first, second = (Document(collection=public, text=text) for text in ("apples", "pears"))
+    first.save()
+    second.save()
+    assert "1 job was cancelled." in act(admin_client, "document", "cancel", first)
+    assert "1 job was cancelled." in act(admin_client, "job", "cancel", *Job.objects.all())
+    assert set(Document.objects.values_list("state", flat=True)) == {State.CANCELLED}
+    assert "state-cancelled" in admin_client.get(reverse("admin:documents_document_changelist")).content.decode()
+    with commit():
+        act(admin_client, "job", "try_again", *Job.objects.all())
+    assert set(Document.objects.values_list("state", flat=True)) == {State.READY}
+
+
+def test_the_job_of_an_archive_names_it_and_is_tried_again(admin_client, public):
+    upload = uploads.begin(public, None, announced=1)
+    item = uploads.add_file(upload, "broken.zip", SimpleUploadedFile("broken.zip", b"PK no archive"))
+    job = Job.objects.get()
+    assert jobs.run_next(tasks.HANDLERS, "worker").state == State.FAILED
+    listing = admin_client.get(reverse("admin:documents_job_changelist")).content.decode()
+    assert f'<a href="{upload.get_absolute_url()}">broken.zip</a>' in listing
+    act(admin_client, "job", "try_again", job)
+    assert Job.objects.get(state=State.QUEUED).item == item
+
+
+def test_who_may_only_look_at_jobs_cancels_none(client, public, add):
+    Document(collection=public, text="apples").save()
+    staff = User.objects.create_user("staff", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(staff)
+    data = {"action": "cancel", "_selected_action": [Job.objects.get().pk]}
+    assert client.post(reverse("admin:documents_job_changelist"), data).status_code == 403
+    assert Job.objects.get().state == State.QUEUED
 
 
 def test_the_rebuild_button_works_when_there_is_no_build(admin_client, public, add, commit):

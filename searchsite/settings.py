@@ -176,8 +176,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 2000
 # The libraries that compute (torch, faiss) wait for each other's threads spinning, unless told before they are loaded.
 # With a worker and a web server on the same cores that costs more than the work: three times, measured.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# oneDNN keeps what it has made for 1,024 shapes of matrices, which is hundreds of megabytes; making it anew costs nothing
-# that could be measured.
+# oneDNN keeps what it has made for 1,024 shapes of matrices, which is hundreds of megabytes; making it anew costs
+# nothing that could be measured.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 # --- language, time, log ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from searchsite.documents.problems import Problem
 from searchsite.documents.revisions import renamed
 from searchsite.documents.sources import Found
 from searchsite.documents.sources.roots import Root
+from searchsite.documents.sources.rows import SCHEME
 
 BATCH = 50  # documents stored in a transaction
 CHUNK = 2**20  # bytes
@@ -45,6 +46,7 @@ class Known:
     pk: int
     content_hash: str
     title: str
+    name: str
 
 
 @dataclass
@@ -56,14 +58,14 @@ class Import:
     told: Told = field(default_factory=Told)
     counts: Counter[str] = field(default_factory=Counter)
     known: dict[str, Known] = field(default_factory=dict)
-    # What is gone, by content and ending: a file that is new and equal to one of these was renamed.
-    gone: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    # What is gone, by content, ending and a row's title: what is new and equal to one of these was renamed.
+    gone: dict[tuple[str, str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     waiting: list[Document] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         rows = Document.objects.filter(collection=self.collection).exclude(source="")
-        columns = rows.values_list("source", "pk", "content_hash", "title")
-        self.known = {source: Known(pk, digest, title) for source, pk, digest, title in columns.iterator()}
+        columns = rows.values_list("source", "pk", "content_hash", "title", "name")
+        self.known = {source: Known(*rest) for source, *rest in columns.iterator()}
 
     def refuse(self, path: str, why: str) -> None:
         self.counts["refused"] += 1
@@ -87,13 +89,18 @@ def plan(one: Import, roots: Iterable[Root], *, sync: bool = False, allow_empty:
     total = 0
     for root in roots:
         try:
-            sources = [found.source for found in root.list()]
+            sources, unidentified = [], 0
+            for found in root.list():
+                sources.append(found.source)
+                unidentified += found.unidentified
         except Problem as problem:  # a whole archive: then what came from it before is kept
             one.refuse(str(root.path), str(problem))
             continue
         total += len(sources)
         readable.append(root)
-        if sync:
+        if sync and unidentified:
+            one.told.refused(str(root.path), "Rows of it cannot be read, so nothing that came from it is removed.")
+        elif sync and not root.unlistable:
             _look_for_gone(one, root, sources, allow_empty)
     return Plan(tuple(readable), total)
 
@@ -119,12 +126,12 @@ def _look_for_gone(one: Import, root: Root, sources: list[str], allow_empty: boo
     before = [source for source in one.known if root.holds(source)]
     if before and not sources and not allow_empty:
         raise EmptySource(root, len(before))
-    if root.unlistable:
-        return
     present = set(sources)
     for source in before:
         if source not in present:
-            one.gone[one.known[source].content_hash, _ending(source)].append(source)
+            was = one.known[source]
+            title = was.title if source.startswith(SCHEME) else ""
+            one.gone[was.content_hash, _ending(was.name), title].append(source)
 
 
 def _ending(name: str) -> str:
@@ -142,7 +149,7 @@ def _take(one: Import, found: Found) -> None:
             one.counts["unchanged"] += 1
         elif known:
             _update(one, known, found)
-        elif was := one.gone.get((content_hash, _ending(found.source))):
+        elif was := one.gone.get((content_hash, _ending(found.name), found.title)):
             _rename(one, one.known[was.pop()], found)
         else:
             document = Document(collection=one.collection, source=found.source)

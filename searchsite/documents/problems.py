@@ -98,6 +98,9 @@ MESSAGES = {
         "Reading the file ended the program that reads files, so the file is probably damaged. Open it in the program "
         "it was made with, save it again, and upload the new copy."
     ),
+    "same_id": _(
+        "Another row before it has the same id, %(id)s. Give each row an id of its own, or name another column."
+    ),
     "too_large": _(
         "The file has %(size)s MB; at most %(limit)s MB are allowed. Split it into smaller files, "
         "or leave out large pictures."

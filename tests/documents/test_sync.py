@@ -202,6 +202,31 @@ def test_rows_are_documents_that_follow_their_table(tmp_path, run, encoded):
         run(table, "--collection", "FAQ", "--text-column", "body")
 
 
+def test_a_row_with_another_id_is_the_same_document(tmp_path, run, encoded):
+    table = tmp_path / "x.csv"
+    columns = ("--text-column", "body", "--title-column", "title", "--id-column", "id")
+    table.write_text("id,title,body\n1,One,first\n2,Two,second\n")
+    run(table, "--collection", "X", "--sync", *columns)
+    before, texts = set(Document.objects.values_list("pk", flat=True)), len(encoded)
+    table.write_text("id,title,body\n11,One,first\n2,Two,second\n")
+    assert "1 renamed, 0 removed" in run(table, "--collection", "X", "--sync", *columns)[0]
+    assert set(Document.objects.values_list("pk", flat=True)) == before
+    assert len(encoded) == texts
+
+
+def test_a_broken_row_removes_no_document(tmp_path, run):
+    lines = ['{"id": 1, "body": "one"}', '{"id": 2, "body": "two"}']
+    (tmp_path / "x.jsonl").write_text("\n".join(lines))
+    columns = ("--text-column", "body", "--id-column", "id")
+    run(tmp_path / "x.jsonl", "--collection", "X", "--sync", *columns)
+    (tmp_path / "x.jsonl").write_text(lines[0] + '\n{"id": 2, "bo')
+    out, err = run(tmp_path / "x.jsonl", "--collection", "X", "--sync", *columns)
+    assert "0 removed, 1 unchanged, 1 refused" in out
+    assert "line 2" in err
+    assert "nothing that came from it is removed" in err
+    assert Document.objects.count() == 2
+
+
 def test_a_beir_folder_is_its_corpus(tmp_path, run):
     rows = [{"_id": f"d{n}", "title": f"Title {n}", "text": f"Text of document {n}."} for n in range(3)]
     (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -33,7 +33,7 @@ def read_csv(data: bytes, limits: Limits) -> Extracted:
     source = data.decode().replace("\r\n", "\n").replace("\r", "\n")
     writer = Writer(limits)
     csv.field_size_limit(LONGEST_FIELD)
-    delimiter = _delimiter(source[:SAMPLE])
+    delimiter = delimiter_of(source[:SAMPLE])
     try:
         for row in csv.reader(_lines(source, delimiter), delimiter=delimiter):
             _check_columns(len(row))
@@ -72,7 +72,7 @@ def _check_columns(columns: int) -> None:
         raise Problem("too_many_columns", limit=MOST_COLUMNS)
 
 
-def _delimiter(sample: str) -> str:
+def delimiter_of(sample: str) -> str:
     """The one that parts the rows into the same number of cells, more than one, most often."""
     whole_lines = sample[: sample.rfind("\n") + 1] or sample
     best, most = ",", 0.0

@@ -29,6 +29,7 @@ class Found:
     open: reads it from the start; may raise Problem and OSError. None where there is a problem or a text.
     title, text: of a row, which has no file.
     problem: it is there, and refused for this.
+    unidentified: a row that is too broken to tell which document it is; then it is not known what is gone.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Found:
     title: str = ""
     text: str | None = None
     problem: Problem | None = None
+    unidentified: bool = False
 
 
 def as_source(where: str) -> str:

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from searchsite.documents.extract import charsets, safe_name
-from searchsite.documents.extract.rows import LONGEST_FIELD, SAMPLE, _delimiter
+from searchsite.documents.extract.rows import LONGEST_FIELD, SAMPLE, delimiter_of
 from searchsite.documents.extract.text import MARKS, MOST_UNREADABLE, MOST_WRONG, UNREADABLE
 from searchsite.documents.problems import Problem
 from searchsite.documents.sources import Found, as_path, as_source
@@ -73,7 +73,7 @@ def csv_rows(path: Path, columns: Columns) -> Iterator[Found]:
     """
     encoding = _encoding(path)
     with _text_of(path, encoding) as text:
-        delimiter = _delimiter(text.read(SAMPLE))
+        delimiter = delimiter_of(text.read(SAMPLE))
     with _text_of(path, encoding) as text:
         csv.field_size_limit(LONGEST_FIELD)
         rows = _csv(_lines(text), delimiter)
@@ -123,14 +123,14 @@ def _documents(rows: Iterator[Row], columns: Columns, path: Path, where: str) ->
     for number, row in rows:
         shown = as_path(where % {"file": path.name, "number": number})
         if isinstance(row, Problem):
-            yield Found(as_source(f"{base}{number}?"), shown, shown, 0, None, problem=row)
+            yield Found(as_source(f"{base}{number}?"), shown, shown, 0, None, problem=row, unidentified=True)
             continue
         title, text = _title_and_text(row, columns)
         key = as_text(row.get(columns.id)).strip() if columns.id else ""
         given, key = bool(key), key or hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()[:16]
         if key in seen and not given:
             continue  # equal rows are one document
-        problem = _problem(title, text) or (Problem("damaged") if key in seen else None)
+        problem = _problem(title, text) or (Problem("same_id", id=key) if key in seen else None)
         source = f"{base}{key}" if key not in seen else f"{base}{key}?{number}"
         seen.add(key)
         name = safe_name(re.sub(r"[/\\]", "_", key) + ".txt")

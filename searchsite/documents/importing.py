@@ -65,7 +65,7 @@ class Import:
     def __post_init__(self) -> None:
         rows = Document.objects.filter(collection=self.collection).exclude(source="")
         columns = rows.values_list("source", "pk", "content_hash", "title", "name")
-        self.known = {source: Known(*rest) for source, *rest in columns.iterator()}
+        self.known = {source: Known(pk, digest, title, name) for source, pk, digest, title, name in columns.iterator()}
 
     def refuse(self, path: str, why: str) -> None:
         self.counts["refused"] += 1

@@ -17,7 +17,7 @@ from searchsite.documents.jobs import Progress
 from searchsite.documents.language import detect
 from searchsite.documents.models import Document, Revision
 
-VERSION = 2  # raised when extraction or splitting changes: revisions made by another version are made anew
+VERSION = 3  # raised when extraction or splitting changes: revisions made by another version are made anew
 NAME_OF_TYPED = "text.md"  # typed text is read as Markdown
 LONGEST_BEGINNING = 60  # characters
 MOST_TWINS = 20

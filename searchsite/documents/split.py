@@ -25,6 +25,7 @@ SMALL_REMAINDER = 0.25
 # Each matches up to where a passage may end. (Possessive, and begun only where a run of marks begins: linear in time.)
 PARAGRAPH_END = re.compile(r"\n(?=[ \t]*\n)")
 SENTENCE_END = re.compile(r"(?<![.!?])[.!?]++[\"'”’»)\]]*+(?=\s)|[。！？；…]++[\"'”’」』）】》]*+")
+NUMBER = re.compile(r"^[ \t]*\d{1,4}\.(?=\s)", re.MULTILINE)  # of a list's item: no sentence of its own
 LINE_END = re.compile(r"\n|[，、：,;:](?=\s|[^\x00-\x7f])")
 WORD_END = re.compile(r"\S(?=\s)")
 TABLE_ROW = re.compile(r"^.*? \| .*$", re.MULTILINE)  # as extraction writes them
@@ -176,7 +177,8 @@ class _Splitter:
         self.row_starts = [start for start, _ in self.rows]
         paragraphs = self._ends(PARAGRAPH_END)
         # In code a blank line is a pause like a sentence's end; full stops and commas mean nothing there, nor in a row.
-        sentences = [e for e in self._ends(SENTENCE_END) if not self._is_laid_out(e)]
+        numbers = {number.end() for number in NUMBER.finditer(text)}
+        sentences = [e for e in self._ends(SENTENCE_END) if not self._is_laid_out(e) and e not in numbers]
         sentences += [e for e in paragraphs if self._block_around(e)]
         self.cuts = [
             (array("q", [e for e in paragraphs if not self._block_around(e)]), PARAGRAPH_WORTH),

@@ -40,3 +40,11 @@ def test_of_a_paragraph_that_would_take_too_long_the_marks_are_kept() -> None:
     for paragraph in ("*long* & <b>\n" * 3000, "[" * 21 + "*a*"):
         assert read(f"# A *title*\n\n{paragraph}\n\nan *end*").text == f"A title\n\n{paragraph.strip()}\n\nan end"
     assert read("[*a*](b) " * 1000).text == " ".join(["a"] * 1000)
+
+
+def test_numbered_items_are_counted_as_a_reader_sees_them() -> None:
+    source = "1. one\n1. two\n   1. inner\n   1. inner too\n1. three\n\nbetween\n\n7) seven\n7) eight\n"
+    text = read(source).text
+    assert [line.strip() for line in text.splitlines() if line.strip()] == [
+        "1. one", "2. two", "1. inner", "2. inner too", "3. three", "between", "7) seven", "8) eight",
+    ]  # fmt: skip

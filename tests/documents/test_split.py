@@ -313,3 +313,11 @@ def test_time_grows_with_length_only(text: str) -> None:
         return time.perf_counter() - start
 
     assert min(seconds(text) for _ in range(2)) < 6 * max(0.02, min(seconds(third) for _ in range(3)))
+
+
+def test_the_number_of_a_list_item_stays_with_it() -> None:
+    text = "\n".join(f"{n}. {words(8, 'item')}" for n in range(1, 9))
+    found = passages(text, target_tokens=20, max_tokens=60)
+    assert len(found) > 2
+    assert all(re.match(r"\d\. item0", passage) for passage in found)
+    assert not [passage for passage in found if re.search(r"\d\.\Z", passage)]

@@ -156,7 +156,7 @@ class _Blocks:
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
         self.heading = 0  # the level of the heading that is open
-        self.depth = 0  # of lists
+        self.numbers: list[int] = []  # of the next item of each list that is open
         self.marker = ""
         self.row: list[str] | None = None
 
@@ -174,12 +174,14 @@ class _Blocks:
                 if (part := html.parse(token.content)) is not None:
                     html.write(part, self.writer)
             case "bullet_list_open" | "ordered_list_open":
-                self.depth += 1
+                self.numbers.append(int(token.attrGet("start") or 1))
             case "bullet_list_close" | "ordered_list_close":
-                self.depth -= 1
+                self.numbers.pop()
             case "list_item_open":
-                number = f"{token.info}{token.markup}" if token.info else "-"
-                self.marker = f"{'  ' * (self.depth - 1)}{number} "
+                # Counted, as a reader sees it: many write "1." before each item.
+                number = f"{self.numbers[-1]}{token.markup}" if token.info else "-"
+                self.numbers[-1] += 1
+                self.marker = f"{'  ' * (len(self.numbers) - 1)}{number} "
             case "list_item_close":
                 self.marker = ""
             case "tr_open":

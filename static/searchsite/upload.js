@@ -21,7 +21,8 @@
 
   // --- words and numbers ---
   const language = document.documentElement.lang;
-  const number = (n, digits = 0) => n.toLocaleString(language, {maximumFractionDigits: digits});
+  const formats = [0, 1].map((digits) => new Intl.NumberFormat(language, {maximumFractionDigits: digits}));
+  const number = (n, digits = 0) => formats[digits].format(n);
   const megabytes = (bytes) => number(bytes && Math.max(0.1, bytes / MB), bytes < 10 * MB ? 1 : 0);
   const say = (template, values) => template.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 
@@ -55,13 +56,11 @@
     const entry = {path: there ? unlike(path) : path, file, sent: 0};
     entry.row = element("li", "");
     entry.word = element("span", "word");
-    entry.bar = element("progress", "");
-    entry.bar.hidden = true;
     const remove = element("button", "remove", "×");
     remove.type = "button";
     remove.setAttribute("aria-label", say(words.remove, entry));
     const shown = element("span", "path", entry.path), size = element("span", "size", `${megabytes(file.size)} MB`);
-    entry.row.append(shown, size, entry.bar, entry.word, remove);
+    entry.row.append(shown, size, entry.word, remove);
     entry.row.entry = entry;
     chosen.set(entry.path, entry);
     const archive = entry.path.toLowerCase().endsWith(".zip");
@@ -75,7 +74,12 @@
     entry.state = state;
     entry.row.className = `is-${state}`;
     entry.word.textContent = sentence;
-    entry.bar.hidden = state !== "sending";
+    if (state === "sending") { // a bar costs more than the rest of its row: only some have one at a time
+      entry.bar ||= element("progress", "");
+      entry.word.before(entry.bar);
+    } else {
+      entry.bar?.remove();
+    }
     if (state === "taken" || state === "refused") entry.sent = entry.file.size;
     if (state === "unsent" || state === "waiting") entry.sent = 0;
     show();

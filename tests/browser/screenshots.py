@@ -103,7 +103,7 @@ def look(base: str, pages: dict[str, str], folder: Path, wanted: set[str]) -> No
 
 def choose(page) -> None:
     """Thirty files, of which one is refused by the server, and one not even sent."""
-    files = [(f"report {n}.txt", f"Report {n}. ".encode() + b" " * 30_000 * n) for n in range(1, 29)]
+    files = [(f"report {n}.txt", f"Report {n}. ".encode() * 20 * n) for n in range(1, 29)]
     files += [("empty.txt", b""), ("film.mp4", bytes(21 * 2**20))]
     chosen = [{"name": name, "mimeType": "text/plain", "buffer": content} for name, content in files]
     page.select_option("#id_collection", label="Empty")

@@ -169,7 +169,7 @@ def words_about(name: str, parts: int) -> str:
 
 def wait_for_number(site: Site, query: str, at_least: int) -> None:
     """As wait_until, but looks so often that short moments are met."""
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 200
     while number(site, query) < at_least:
         assert time.monotonic() < deadline, f"waited in vain for {at_least} of {query}"
         time.sleep(0.03)
@@ -183,6 +183,9 @@ def main() -> None:
 
     load = backends.get_encoder
     backends.get_encoder = cache(lambda: Counted(load(), log))
+    os.nice = lambda _by: (
+        0
+    )  # a worker gives way to all others; on a busy machine the test would take as long as they do
     execute_from_command_line(["manage.py", *command])
 
 

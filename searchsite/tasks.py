@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.files.storage import storages
 from django.utils import timezone
 from django_tasks import task
 
 from searchsite.documents import addresses, jobs, unpack
 from searchsite.documents.models import Job, Worker
+from searchsite.documents.storage import ContentAddressedStorage
 from searchsite.index import build, ingest
 
 HANDLERS: dict[str, jobs.Handler] = {
@@ -53,6 +55,7 @@ def upkeep(worker: str) -> None:
     jobs.sign_of_life(worker)
     jobs.reap()
     build.queue_when_due()
+    sweep_originals()
     if jobs.claimable():
         wake_worker()
     living = set(
@@ -64,6 +67,13 @@ def upkeep(worker: str) -> None:
         if not living & set(result.worker_ids):  # its worker was killed; the jobs themselves are reaped above
             result.set_failed(RuntimeError("the worker gave no sign of life"))
     DBTaskResult.objects.finished().filter(finished_at__lt=timezone.now() - timedelta(days=1)).delete()
+
+
+def sweep_originals() -> None:
+    """Remove half-written originals, where the storage has them."""
+    originals = storages["originals"]
+    if isinstance(originals, ContentAddressedStorage):
+        originals.sweep()
 
 
 def connect() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.crypto import get_random_string
 from django.utils.deconstruct import deconstructible
+
+HALF_WRITTEN_SECONDS = 24 * 3600  # nobody writes that long
 
 
 @deconstructible(path="searchsite.documents.storage.ContentAddressedStorage")
@@ -21,6 +25,13 @@ class ContentAddressedStorage(FileSystemStorage):
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return name  # the real name is known only when the content has been read
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed have left half written."""
+        for path in (Path(self.location) / "incoming").glob("*"):
+            with suppress(FileNotFoundError):  # its writer has just finished
+                if time.time() - path.stat().st_mtime > HALF_WRITTEN_SECONDS:
+                    path.unlink()
 
     def _save(self, name: str, content: File) -> str:  # type: ignore[type-arg]
         root = Path(self.location)

@@ -164,6 +164,30 @@ def test_the_child_ends_with_its_parent():
         time.sleep(0.05)
 
 
+def test_a_child_in_the_middle_of_a_file_ends_with_its_parent():
+    busy = (
+        "import os, threading\n"
+        "from searchsite.documents.extract import child\n"
+        "threading.Thread(target=child._end_with, args=(os.getppid(),), daemon=True).start()\n"
+        "print(os.getpid(), flush=True)\n"
+        "while True: pass\n"
+    )
+    parent = (
+        "import os, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {busy!r}], stdout=subprocess.PIPE)\n"
+        "print(int(child.stdout.readline()), flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", parent], cwd=site.BASE_DIR, capture_output=True, text=True, check=False
+    )
+    pid = int(ended.stdout)
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline, "it still runs"
+        time.sleep(0.05)
+
+
 def test_the_child_loads_neither_django_settings_nor_torch():
     code = (
         "import searchsite.documents.extract.child, sys\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,19 @@ def test_a_save_of_what_was_read_long_ago_puts_nothing_back(public, django_captu
     document.refresh_from_db()
     assert (document.state, document.collection.slug) == (State.READY, "other")
     assert document.live_revision is not None
+
+
+def test_half_written_originals_are_removed_when_their_writer_is_long_gone(public, settings):
+    from searchsite.documents.models.documents import originals
+    from searchsite.tasks import sweep_originals
+
+    kept = take_in(public, SimpleUploadedFile("a.txt", b"whole"), None)
+    incoming = Path(originals().location) / "incoming"
+    old, new = incoming / "old", incoming / "new"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 2 * 24 * 3600,) * 2)
+    sweep_originals()
+    assert (old.exists(), new.exists()) == (False, True)
+    assert kept.file.read() == b"whole"
+    new.unlink()

@@ -155,6 +155,10 @@ def test_a_document_that_is_not_ready_says_why(client, public):
     assert client.get(document.get_absolute_url()).status_code == 200
     Document.objects.update(state=State.FAILED, problem={"code": "no_text", "params": {}})
     assert "No text was found" in client.get(document.get_absolute_url()).content.decode()
+    Document.objects.update(state=State.CANCELLED, problem=None)
+    page = client.get(document.get_absolute_url()).content.decode()
+    assert "Reading this document was cancelled" in page
+    assert "still being read" not in page
 
 
 def test_the_original_comes_as_an_attachment(client, public, django_capture_on_commit_callbacks):

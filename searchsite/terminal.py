@@ -40,5 +40,5 @@ class ProgressBar:
     def __exit__(self, kind: type[BaseException] | None, *_rest: BaseException | TracebackType | None) -> None:
         took = time.monotonic() - self._began
         start = "\r\x1b[2K" if self.stdout.isatty() else ""
-        if kind is None:
+        if kind is None and (start or took > EVERY_SECONDS):  # cron mails whatever is written
             self.stdout.write(f"{start}  {self.done} done in {took:.0f} s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 
@@ -11,10 +13,12 @@ from searchsite.documents.models import Collection, Document, Job, State, Upload
 from searchsite.documents.problems import Problem
 from searchsite.documents.sources import as_source
 
+SECRET = re.compile(r"//[^/?#]*@")
+
 
 def add_address(upload: Upload, address: str) -> UploadItem:
     """Take one address of an upload in; what is wrong with it is kept in the item, not raised."""
-    name = as_source(address.strip() or "?")
+    name = as_source(without_password(address.strip()) or "?")
     item = UploadItem.objects.filter(upload=upload, name=name).first() or UploadItem(upload=upload, name=name)
     if item.document_id:
         return item
@@ -27,6 +31,11 @@ def add_address(upload: Upload, address: str) -> UploadItem:
         item.state, item.problem = State.FAILED, problem.as_json()
     item.save()
     return item
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown: what stands before an "@" in it may be a secret."""
+    return SECRET.sub("//…@", address)
 
 
 def document_at(collection: Collection, address: str) -> Document:

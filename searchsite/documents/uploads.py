@@ -38,6 +38,15 @@ def check_size(name: str, size: int) -> None:
         raise Problem("too_large", name=name, size=megabytes(size), limit=limit)
 
 
+def check_archive_size(name: str, size: int) -> None:
+    """As `check_size`, for an archive."""
+    limit = settings.SEARCHSITE_MAX_ARCHIVE_MB
+    if size == 0:
+        raise Problem("empty_file", name=name)
+    if size > limit * 1024 * 1024:
+        raise Problem("too_large", name=name, size=megabytes(size), limit=limit)
+
+
 def take_in(collection: Collection, file: File[Any], user: User | None) -> Document:
     """Store one file as a document, whose reading is queued. Raises Problem."""
     document = _stored(collection, file, user)
@@ -99,17 +108,30 @@ def add_file(upload: Upload, path: str, file: File[Any]) -> UploadItem:
     return item
 
 
+def refuse(upload: Upload, path: str, size: int) -> UploadItem:
+    """Keep in mind a file that was not even sent, because its size in bytes is over the limit.
+
+    Of a size that is not, nothing is kept: the item is returned without being saved, and without a problem.
+    """
+    name = as_source(path or "?")
+    item = UploadItem.objects.filter(upload=upload, name=name).first() or UploadItem(upload=upload, name=name)
+    if item.pk:
+        return item
+    try:
+        check_archive_size(path, size) if _is_archive(path) else check_size(path, size)
+    except Problem as problem:
+        item.size, item.state, item.problem = size, State.FAILED, problem.as_json()
+        item.save()
+    return item
+
+
 def _is_archive(path: str) -> bool:
     return path.lower().endswith(".zip")
 
 
 def _take_in_archive(item: UploadItem, file: File[Any]) -> None:
     """Store an archive, whose unpacking is queued. Raises Problem."""
-    limit = settings.SEARCHSITE_MAX_ARCHIVE_MB
-    if not file.size:
-        raise Problem("empty_file", name=item.name)
-    if file.size > limit * 1024 * 1024:
-        raise Problem("too_large", name=item.name, size=megabytes(file.size), limit=limit)
+    check_archive_size(item.name, file.size or 0)
     item.archive.save("upload", file, save=False)
     item.state = State.QUEUED
     with transaction.atomic():

@@ -87,7 +87,41 @@ def test_pictures_in_a_folder_are_left_out_without_the_ocr_extra(folder, run, mo
     picture = folder / "logo.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     out, _err = run(str(folder), "--collection", "Papers")
-    assert "1 pictures left out" in out
+    assert "1 picture left out" in out
     assert not Document.objects.filter(name="logo.png").exists()
     run(str(picture), "--collection", "Papers")
     assert Document.objects.get(name="logo.png").state == State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--collection", " "], "Give the collection a name"),
+        (["--collection", "X", "--allow-empty"], "--allow-empty says what --sync may do"),
+        (["--collection", "X", "--title-column", "t"], "--text-column"),
+        (["--collection", "X", "--text-column", "t"], "none is named"),
+    ],
+)
+def test_what_makes_no_sense_is_said_and_makes_nothing(folder, run, arguments, says):
+    with pytest.raises(CommandError, match=says):
+        run(str(folder), *arguments)
+    assert not Collection.objects.exists()
+
+
+def test_what_is_left_out_and_made_is_said(folder, run):
+    out, _err = run(str(folder), "--collection", "Papers")
+    assert "1 file left out, of kinds that are not read." in out
+    assert "Made the collection “Papers”: only its members may read it." in out
+    assert "done in" not in out, "cron mails whatever is written"
+
+
+def test_it_fails_when_all_is_refused(tmp_path, run):
+    (tmp_path / "empty.md").write_text("")
+    with pytest.raises(CommandError, match="all there is was refused"):
+        run(str(tmp_path / "empty.md"), "--collection", "Papers")
+
+
+def test_a_password_in_an_address_is_shown_nowhere(run, folder):
+    _out, err = run(str(folder), "http://user:hunter2@example.com/x", "--collection", "Papers")
+    assert "http://…@example.com/x: This is no address" in err
+    assert "hunter2" not in err

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 
 from searchsite.documents import changes
+from searchsite.documents.addresses import document_at
 from searchsite.documents.models import Change, ChangeCounter, Collection, Document, Job, State
 from searchsite.documents.problems import Problem
 from searchsite.documents.uploads import take_in
@@ -182,3 +183,10 @@ def test_half_written_originals_are_removed_when_their_writer_is_long_gone(publi
     assert (old.exists(), new.exists()) == (False, True)
     assert kept.file.read() == b"whole"
     new.unlink()
+
+
+def test_documents_without_content_are_no_copies_of_each_other(public, settings):
+    settings.SEARCHSITE_FETCH_NETWORKS = []
+    first, second = (document_at(public, f"http://127.0.0.1/{n}") for n in range(2))
+    assert first.content_hash == second.content_hash
+    assert not first.twins()

@@ -253,10 +253,11 @@ def test_an_archive_is_synced_like_a_folder(tmp_path, run, encoded):
     assert "1 added, 0 updated, 1 renamed, 1 removed" in out
     assert [text for text in encoded[texts:] if "Alpha" in text] == []
     pack.write_bytes(pack.read_bytes()[:100])
-    out, err = run(pack, "--collection", "Pack", "--sync")
-    assert "0 removed, 0 unchanged, 1 refused" in out
+    (tmp_path / "beside.md").write_text("# Beside\n\nBeside it.")
+    out, err = run(pack, tmp_path / "beside.md", "--collection", "Pack", "--sync")
+    assert "1 added, 0 updated, 0 renamed, 0 removed, 0 unchanged, 1 refused" in out
     assert "The archive is damaged" in err
-    assert Document.objects.count() == 2
+    assert Document.objects.count() == 3
 
 
 def test_tags_go_on_what_is_imported(pages, run):

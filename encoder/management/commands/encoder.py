@@ -25,7 +25,11 @@ class Command(BaseCommand):
         except EncoderError as error:
             raise CommandError(str(error)) from error
         if action == "prepare":
-            self.stdout.write(self.style.SUCCESS(f"{description.name} is ready in {description.folder}"))
+            self.stdout.write(
+                self.style.SUCCESS(
+                    f"{description.name} is ready" + (f" in {description.folder}" if description.folder else "")
+                )
+            )
         else:
             self.stdout.write(_table(description))
 

@@ -234,7 +234,7 @@ class Document(models.Model):
 
     def twins(self) -> DocumentQuerySet:
         """The other documents with exactly the same content, in whatever collection: filter them by who asks."""
-        same = Document.objects.filter(content_hash=self.content_hash).exclude(pk=self.pk).order_by("pk")
+        same = Document.objects.filter(content_hash=self.content_hash, size__gt=0).exclude(pk=self.pk).order_by("pk")
         unneeded = ("text", "headings", "preformatted", "pages")
         return same.select_related("collection", "live_revision").defer(*(f"live_revision__{one}" for one in unneeded))
 

@@ -35,11 +35,13 @@ class Listing:
 
     unlistable: while there are any, nothing may be taken for deleted because it is not among what is found.
     archives: ZIP archives, which are left out.
+    others: how many files are of kinds that nothing here reads.
     """
 
     found: tuple[Found, ...]
     unlistable: tuple[Unlistable, ...]
     archives: tuple[Path, ...]
+    others: int = 0
 
     def __iter__(self) -> Iterator[Found]:
         return iter(self.found)
@@ -57,7 +59,7 @@ def files_in(folder: Path) -> Listing:
     Left out: hidden ones, links (so that there are no loops), kinds that nothing here reads, archives.
     """
     root = folder.resolve()
-    found, unlistable, archives = [], [], []
+    found, unlistable, archives, others = [], [], [], 0
     stack = [(root, True)]
     while stack:
         path, is_folder = stack.pop()
@@ -68,9 +70,11 @@ def files_in(folder: Path) -> Listing:
                 archives.append(path)
             elif path.suffix.lower() in KIND_OF_EXTENSION:
                 found.append(_found(path, str(path.relative_to(root.parent)), os.lstat(path).st_size))
+            else:
+                others += 1
         except OSError as error:
             unlistable.append(Unlistable(as_path(str(path)), error.strerror or ""))
-    return Listing(tuple(found), tuple(unlistable), tuple(archives))
+    return Listing(tuple(found), tuple(unlistable), tuple(archives), others)
 
 
 def _listed(folder: Path) -> list[tuple[Path, bool]]:

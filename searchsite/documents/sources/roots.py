@@ -52,6 +52,11 @@ def root(path: Path, columns: rows.Columns) -> Root:
     return Root(where, "", lambda: [files.file(path)])
 
 
+def counted(number: int, what: str) -> str:
+    """ "1 file", "2 files"."""
+    return f"{number} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def _rows(table: Path, listing: Callable[[], Iterable[Found]]) -> Root:
     return Root(table, f"{rows.SCHEME}{table}#", listing)
 
@@ -69,8 +74,10 @@ def _folder(where: Path) -> Root:
         # Folders of pages are full of drawings and logos: a file that is named is taken in, and says what it needs.
         kept = [found for found in kept if KIND_OF_EXTENSION.get(Path(found.name).suffix.lower()) != "image"]
         if count := len(listing.found) - len(kept):
-            left_out.append(f"{count} pictures left out: the OCR extra (requirements-ocr.txt) reads them.")
+            left_out.append(f"{counted(count, 'picture')} left out: the OCR extra (requirements-ocr.txt) reads them.")
     if listing.archives:
-        left_out.append(f"{len(listing.archives)} archives left out: name one to import what is in it.")
+        left_out.append(f"{counted(len(listing.archives), 'archive')} left out: name one to import what is in it.")
+    if listing.others:
+        left_out.append(f"{counted(listing.others, 'file')} left out, of kinds that are not read.")
     unlistable = tuple(f"{part.path} ({part.reason})" for part in listing.unlistable)
     return Root(where, f"{where}/".replace("//", "/"), lambda: kept, unlistable, tuple(left_out))

@@ -16,8 +16,8 @@ from searchsite.documents import addresses, importing, uploads
 from searchsite.documents.extract.kinds import KINDS
 from searchsite.documents.models import Collection, Document, State, Tag
 from searchsite.documents.problems import Problem
-from searchsite.documents.sources.roots import Root, root
-from searchsite.documents.sources.rows import Columns, MissingColumns
+from searchsite.documents.sources.roots import Root, counted, root
+from searchsite.documents.sources.rows import SCHEME, Columns, MissingColumns
 from searchsite.terminal import ProgressBar
 
 ADDED = ("added", "updated", "unchanged", "refused")
@@ -49,12 +49,20 @@ class Command(BaseCommand):
         columns = Columns(tuple(options["text_column"]), options["title_column"], options["id_column"])
         if (columns.title or columns.id) and not columns.text:
             raise CommandError("Name the column of the text, too: --text-column.")
+        if options["allow_empty"] and not options["sync"]:
+            raise CommandError("--allow-empty says what --sync may do: give both.")
+        if not collection.strip():
+            raise CommandError("Give the collection a name: --collection NAME.")
         urls = [path for path in paths if path.lower().startswith(("http://", "https://"))]
         roots = [self._root(path, columns) for path in paths if path not in urls]
+        if columns.text and not any(place.below.startswith(SCHEME) for place in roots):
+            raise CommandError("--text-column is of a CSV or JSONL file, and none is named.")
         into = collection_named(collection)
         if roots and into is None and not any(map(holds_something, roots)):
             raise CommandError(f"Nothing to import there: files of these kinds are read: {KINDS}.")
-        into = into or new_collection(collection)
+        if into is None:
+            into = new_collection(collection)
+            self.stdout.write(f"Made the collection “{into}”: only its members may read it.")
         tags = [tag for text in options["tag"] for tag in uploads.tags_named(text)]
         with only_one(into):
             if roots:
@@ -91,18 +99,20 @@ class Command(BaseCommand):
                 importing.run(one, plan)
         except importing.EmptySource as empty:
             raise CommandError(
-                f"{empty} holds nothing to import, but {empty.documents} documents came from there. Nothing was "
-                "changed. If they are to be removed, add --allow-empty."
+                f"{empty} holds nothing to import, but {counted(empty.documents, 'document')} came from there. "
+                "Nothing was changed. If they are to be removed, add --allow-empty."
             ) from empty
         except MissingColumns as error:
             raise CommandError(str(error)) from error
         self.stdout.write(", ".join(f"{one.counts[what]} {what}" for what in (SYNCED if sync else ADDED)))
+        if set(+one.counts) == {"refused"}:
+            raise CommandError("Nothing was imported: all there is was refused.")
 
     def _fetch(self, collection: Collection, url: str, tags: list[Tag]) -> None:
         try:
             document = addresses.document_at(collection, url)
         except Problem as problem:
-            self.stderr.write(f"{url}: {problem}")
+            self.stderr.write(f"{addresses.without_password(url)}: {problem}")
         else:
             document.tags.add(*tags)
             self.stdout.write(f"{document.url} is fetched by the worker.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -85,53 +86,92 @@ def plan(one: Import, roots: Iterable[Root], *, sync: bool = False, allow_empty:
 
     Raises EmptySource and MissingColumns.
     """
-    readable: list[Root] = []
-    total = 0
-    for root in roots:
-        try:
-            sources, unidentified = [], 0
-            for found in root.list():
-                sources.append(found.source)
-                unidentified += found.unidentified
-        except Problem as problem:  # a whole archive: then what came from it before is kept
-            one.refuse(str(root.path), str(problem))
+    looks = [_look(one, root) for root in roots]
+    if sync:
+        _look_for_gone(one, looks, allow_empty)
+    readable = tuple(look.root for look in looks if look.is_readable)
+    return Plan(readable, sum(len(look.sources) for look in looks))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a place holds. is_whole: that is all, so that what came from it and is not among it is gone."""
+
+    root: Root
+    sources: Sequence[str] = ()
+    is_readable: bool = False
+    is_whole: bool = False
+
+
+def _look(one: Import, root: Root) -> Look:
+    sources, unidentified = [], 0
+    try:
+        for found in root.list():
+            sources.append(found.source)
+            unidentified += found.unidentified
+    except Problem as problem:
+        one.refuse(str(root.path), str(problem))
+        return Look(root, is_whole=problem.code == "archive_empty")
+    except OSError as error:
+        one.refuse(str(root.path), cannot_be_opened(error))
+        return Look(root)
+    if unidentified:
+        one.told.refused(str(root.path), "Rows of it cannot be read, so --sync removes nothing that came from it.")
+    return Look(root, sources, is_readable=True, is_whole=not (unidentified or root.unlistable))
+
+
+def _look_for_gone(one: Import, looks: Sequence[Look], allow_empty: bool) -> None:
+    """Note which documents came from these places, and are in none of them any more."""
+    present = {source for look in looks for source in (*look.sources, *look.root.seen)}
+    kept = [look.root for look in looks if not look.is_whole]
+    gone: set[str] = set()
+    for look in looks:
+        if not (look.is_whole and look.root.below):
             continue
-        total += len(sources)
-        readable.append(root)
-        if sync and unidentified:
-            one.told.refused(str(root.path), "Rows of it cannot be read, so nothing that came from it is removed.")
-        elif sync and not root.unlistable:
-            _look_for_gone(one, root, sources, allow_empty)
-    return Plan(tuple(readable), total)
+        held = [source for source in one.known if look.root.holds(source) and source not in present]
+        missing = {source for source in held if not (any(root.holds(source) for root in kept) or is_there(source))}
+        if missing and not look.sources and not allow_empty:
+            raise EmptySource(look.root, len(missing))
+        gone |= missing
+    for source in sorted(gone):
+        was = one.known[source]
+        title = was.title if source.startswith(SCHEME) else ""
+        one.gone[was.content_hash, _ending(was.name), title].append(source)
 
 
 def run(one: Import, planned: Plan) -> None:
     """Add what is new, update what changed, by content, and remove what is gone.
 
-    A run that was killed is gone on with by the next.
+    A run that was killed is gone on with by the next. Nothing is removed when a place can suddenly not be read.
     """
     done: set[str] = set()
+    broken = False
     for root in planned.roots:
-        for found in root.list():
-            if found.source not in done:
-                done.add(found.source)
-                _take(one, found)
-            one.told.step(found.path)
+        try:
+            for found in root.list():
+                if found.source not in done:
+                    done.add(found.source)
+                    _take(one, found)
+                one.told.step(found.path)
+        except Problem as problem:
+            broken = True
+            one.refuse(str(root.path), str(problem))
+        except OSError as error:
+            broken = True
+            one.refuse(str(root.path), cannot_be_opened(error))
     _store(one)
-    _remove(one, [source for sources in one.gone.values() for source in sources])
+    if not broken:
+        _remove(one, [source for sources in one.gone.values() for source in sources])
 
 
-def _look_for_gone(one: Import, root: Root, sources: list[str], allow_empty: bool) -> None:
-    """Note which documents came from the root and are not in it any more."""
-    before = [source for source in one.known if root.holds(source)]
-    if before and not sources and not allow_empty:
-        raise EmptySource(root, len(before))
-    present = set(sources)
-    for source in before:
-        if source not in present:
-            was = one.known[source]
-            title = was.title if source.startswith(SCHEME) else ""
-            one.gone[was.content_hash, _ending(was.name), title].append(source)
+def is_there(source: str) -> bool:
+    """Whether a file of that path exists: one that a folder's listing leaves out (hidden, a link, of another kind), and
+    that was imported by its name."""
+    return source.startswith("/") and os.path.lexists(source)
+
+
+def cannot_be_opened(error: OSError) -> str:
+    return f"it cannot be opened ({error.strerror})."
 
 
 def _ending(name: str) -> str:
@@ -161,7 +201,7 @@ def _take(one: Import, found: Found) -> None:
     except Problem as problem:
         one.refuse(found.path, str(problem))
     except OSError as error:
-        one.refuse(found.path, f"it cannot be opened ({error.strerror}).")
+        one.refuse(found.path, cannot_be_opened(error))
 
 
 def _hash(found: Found) -> str:
@@ -180,11 +220,11 @@ def _fill(document: Document, found: Found) -> None:
     """Give the document what was found; a file is stored at once, outside any transaction."""
     document.name = found.name
     if found.text is not None:
-        document.title, document.text = found.title, found.text
+        document.title, document.text, document.file = found.title, found.text, ""
         return
     assert found.open is not None, "what is neither refused nor a text can be opened"
     with found.open() as handle:
-        document.file = File(handle, name=found.name)
+        document.file, document.text = File(handle, name=found.name), ""
         document.take_in_source()
 
 
@@ -204,9 +244,10 @@ def _rename(one: Import, known: Known, found: Found) -> None:
     if document is None:
         return
     document.source, document.name = found.source, found.name
-    document.save()
-    renamed(document)
-    document.tags.add(*one.tags)
+    with transaction.atomic():
+        document.save()
+        renamed(document)
+        document.tags.add(*one.tags)
     one.counts["renamed"] += 1
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import os
 import zipfile
 
 import pytest
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 
 from searchsite.documents import importing
+from searchsite.documents.extract import ocr
 from searchsite.documents.models import Collection, Document, Job, State
+from searchsite.documents.sources import roots
 from searchsite.index import backends
 from searchsite.search.retrieve import search
 
@@ -223,7 +227,7 @@ def test_a_broken_row_removes_no_document(tmp_path, run):
     out, err = run(tmp_path / "x.jsonl", "--collection", "X", "--sync", *columns)
     assert "0 removed, 1 unchanged, 1 refused" in out
     assert "line 2" in err
-    assert "nothing that came from it is removed" in err
+    assert "--sync removes nothing that came from it" in err
     assert Document.objects.count() == 2
 
 
@@ -291,3 +295,128 @@ def test_an_import_that_was_killed_is_gone_on_with(pages, run, monkeypatch):
     assert Document.objects.count() == 2
     monkeypatch.setattr(importing, "_store", store)
     assert "1 added, 0 updated, 0 renamed, 0 removed, 2 unchanged" in run(pages, "--collection", "Pages", "--sync")[0]
+
+
+@pytest.mark.parametrize("second", [".", "fruit"], ids=["the same path twice", "a folder within the other"])
+def test_what_was_renamed_is_not_removed_by_a_root_that_overlaps(pages, run, second):
+    roots = (pages, pages / second)
+    run(*roots, "--collection", "Pages", "--sync")
+    before = set(Document.objects.values_list("pk", flat=True))
+    (pages / "fruit" / "apples.md").rename(pages / "fruit" / "old apples.md")
+    assert "1 renamed, 0 removed" in run(*roots, "--collection", "Pages", "--sync")[0]
+    assert set(Document.objects.values_list("pk", flat=True)) == before
+
+
+def test_what_a_folder_leaves_out_and_was_imported_by_name_is_not_gone(pages, run):
+    (pages / ".notes").mkdir()
+    (pages / ".notes" / "n.md").write_text("# Notes\n\nHidden notes.")
+    (pages / "Makefile").write_text("all:\n")
+    run(pages / ".notes", pages / "Makefile", "--collection", "Pages", "--sync")
+    for _time in range(2):
+        assert ", 0 removed" in run(pages, "--collection", "Pages", "--sync")[0]
+    assert Document.objects.count() == 5
+    (pages / ".notes" / "n.md").unlink()
+    assert "1 removed" in run(pages, "--collection", "Pages", "--sync")[0]
+
+
+def test_pictures_are_not_gone_because_the_ocr_extra_is(pages, run, monkeypatch):
+    (pages / "scan.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 100)
+    monkeypatch.setattr(ocr, "available", lambda: True)
+    assert "4 added" in run(pages, "--collection", "Pages", "--sync")[0]
+    monkeypatch.setattr(ocr, "available", lambda: False)
+    out, _err = run(pages, "--collection", "Pages", "--sync")
+    assert "1 picture left out" in out
+    assert "0 removed, 3 unchanged" in out
+
+
+def test_a_link_that_is_switched_to_another_release_is_the_same_place(tmp_path, run):
+    for release in ("r1", "r2"):
+        (tmp_path / release).mkdir()
+        (tmp_path / release / "a.md").write_text(f"# A\n\nOf {release}.")
+        (tmp_path / release / "b.md").write_text("# B\n\nThe same in both.")
+    (tmp_path / "r1" / "old.md").write_text("# Old\n\nNot in r2.")
+    current = tmp_path / "current"
+    current.symlink_to("r1")
+    run(current, "--collection", "X", "--sync")
+    current.unlink()
+    current.symlink_to("r2")
+    assert "0 added, 1 updated, 0 renamed, 1 removed, 1 unchanged" in run(current, "--collection", "X", "--sync")[0]
+
+
+def test_a_file_at_a_long_path_or_below_odd_bytes_is_removed_like_others(tmp_path, run):
+    deep = tmp_path / "p" / "/".join(["x" * 120] * 5)
+    odd = tmp_path / "p" / os.fsdecode(b"caf\xe9")
+    for folder in (deep, odd):
+        folder.mkdir(parents=True)
+        (folder / "a.md").write_text(f"# A\n\nIn {len(str(folder))}.")
+    (tmp_path / "p" / "b.md").write_text("# B\n\nStays.")
+    assert "3 added" in run(tmp_path / "p", "--collection", "X", "--sync")[0]
+    assert "3 unchanged" in run(tmp_path / "p", "--collection", "X", "--sync")[0]
+    for folder in (deep, odd):
+        (folder / "a.md").unlink()
+    assert "2 removed, 1 unchanged" in run(tmp_path / "p", "--collection", "X", "--sync")[0]
+
+
+def test_a_row_that_was_replaced_by_a_file_by_hand_is_brought_back_once(tmp_path, run):
+    table = tmp_path / "x.csv"
+    table.write_text("id,body\n1,hello world\n")
+    columns = ("--text-column", "body", "--id-column", "id")
+    run(table, "--collection", "X", *columns)
+    document = Document.objects.get()
+    document.text, document.file = "", ContentFile(b"# Other", name="other.md")
+    document.save()
+    assert "1 updated" in run(table, "--collection", "X", *columns)[0]
+    assert "1 unchanged" in run(table, "--collection", "X", *columns)[0]
+    document.refresh_from_db()
+    assert (document.text, document.file.name) == ("hello world", "")
+
+
+def test_an_emptied_archive_is_an_empty_source(tmp_path, run):
+    pack = tmp_path / "pack.zip"
+    with zipfile.ZipFile(pack, "w") as archive:
+        archive.writestr("a.md", "# A\n\nAlpha.")
+    run(pack, "--collection", "X", "--sync")
+    with zipfile.ZipFile(pack, "w"):
+        pass
+    with pytest.raises(CommandError, match="--allow-empty"):
+        run(pack, "--collection", "X", "--sync")
+    assert "1 removed" in run(pack, "--collection", "X", "--sync", "--allow-empty")[0]
+
+
+@pytest.mark.parametrize("opened_well", [0, 1], ids=["before", "in between"])
+def test_a_place_that_cannot_be_opened_any_more_removes_nothing(pages, tmp_path, run, monkeypatch, opened_well):
+    pack = tmp_path / "pack.zip"
+    with zipfile.ZipFile(pack, "w") as archive:
+        archive.writestr("a.md", "# A\n\nAlpha.")
+    run(pages, pack, "--collection", "X", "--sync")
+    (pages / "bread.md").unlink()
+    (pages / "new.md").write_text("# New\n\nNew.")
+    opens = []
+    opening = roots._entries
+
+    def failing(path, base):
+        opens.append(path)
+        if len(opens) > opened_well:
+            raise PermissionError(13, "Permission denied")
+        return opening(path, base)
+
+    monkeypatch.setattr(roots, "_entries", failing)
+    out, err = run(pages, pack, "--collection", "X", "--sync")
+    assert "pack.zip: it cannot be opened (Permission denied)." in err
+    assert "1 added" in out, "the rest goes on"
+    assert Document.objects.filter(name="a.md").exists()
+
+
+def test_a_rename_and_its_title_are_one_change(pages, run, monkeypatch):
+    run(pages, "--collection", "Pages", "--sync")
+    (pages / "fruit" / "pears.txt").rename(pages / "fruit" / "plums.txt")
+
+    def dying(_document):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, "renamed", dying)
+        with pytest.raises(KeyboardInterrupt):
+            run(pages, "--collection", "Pages", "--sync")
+    assert "1 renamed" in run(pages, "--collection", "Pages", "--sync")[0]
+    assert Document.objects.get(name="plums.txt").shown_title == "plums"

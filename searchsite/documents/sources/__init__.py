@@ -13,6 +13,7 @@ from searchsite.documents.problems import Problem
 
 LONGEST_SOURCE = 500  # characters
 LONGEST_PATH = 500
+HEAD = 300  # characters of a source that stand at its beginning, however long it is
 # What cannot be seen, or moves what stands beside it: a terminal's escapes, writing from right to left.
 UNSEEN = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
 REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -47,15 +48,30 @@ def as_source(where: str) -> str:
     """Where something lies, as text that fits the column and any database: two places never have the same one.
 
     where: a path, in which bytes that are no UTF-8 stand as lone surrogates (as Python gives them), or another text.
+    What had to be changed keeps its beginning (see `beginning`), its end, and ends in a hash of the whole.
     """
+    raw, text = _readable(where)
+    if len(text) <= LONGEST_SOURCE and text == where:
+        return text
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    if len(text) > LONGEST_SOURCE - 17:
+        text = f"{text[:HEAD]}…{text[-(LONGEST_SOURCE - HEAD - 18) :]}"
+    return f"{text}…{digest}"
+
+
+def beginning(where: str) -> str:
+    """What the sources of all that lies below a place begin with; "" where that is too long to be told."""
+    text = _readable(where)[1]
+    return text if len(text) <= HEAD else ""
+
+
+def _readable(where: str) -> tuple[bytes, str]:
+    """The bytes of a path or text, and what of them can be stored."""
     try:
         raw = os.fsencode(where)
     except UnicodeEncodeError:
         raw = where.encode("utf-8", "surrogatepass")
-    text = raw.decode("utf-8", "replace").replace("\0", REPLACED)
-    if len(text) <= LONGEST_SOURCE and text == where:
-        return text
-    return f"{hashlib.sha256(raw).hexdigest()[:16]}:{text[-(LONGEST_SOURCE - 17) :]}"
+    return raw, raw.decode("utf-8", "replace").replace("\0", REPLACED)
 
 
 def as_path(path: str) -> str:

@@ -49,7 +49,7 @@ class Listing:
 
 def file(path: Path) -> Found:
     """The file of that name, of whatever kind; a link is followed. Raises OSError when it cannot be looked at."""
-    whole = path.resolve()
+    whole = Path(os.path.abspath(path))
     return _found(whole, path.name, os.stat(whole).st_size)
 
 
@@ -58,7 +58,7 @@ def files_in(folder: Path) -> Listing:
 
     Left out: hidden ones, links (so that there are no loops), kinds that nothing here reads, archives.
     """
-    root = folder.resolve()
+    root = Path(os.path.abspath(folder))
     found, unlistable, archives, others = [], [], [], 0
     stack = [(root, True)]
     while stack:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from searchsite.documents.extract import ocr
 from searchsite.documents.extract.kinds import KIND_OF_EXTENSION
-from searchsite.documents.sources import Found, archives, files, rows
-
-SHORTENED = re.compile(r"[0-9a-f]{16}:")  # what as_source puts before a path that it had to change
+from searchsite.documents.sources import Found, archives, beginning, files, rows
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,8 @@ class Root:
     """A folder, an archive, a table or a single file.
 
     below: what the sources of all that it holds begin with; "" for a single file, which holds nothing.
-    list: what it holds now, in order; reads it anew each time. May raise Problem and MissingColumns.
+    list: what it holds now, in order; reads it anew each time. May raise Problem, OSError and MissingColumns.
+    seen: sources of what it holds beside that, and is left out.
     unlistable: parts of it that could not be looked into, with the reason; then it is not known what is gone.
     left_out: sentences about what it holds and is not imported.
     """
@@ -29,21 +28,23 @@ class Root:
     list: Callable[[], Iterable[Found]]
     unlistable: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    seen: frozenset[str] = frozenset()
 
     def holds(self, source: str) -> bool:
         """Whether a document of that source came from here."""
-        begun = SHORTENED.match(source)
-        return bool(self.below) and source[begun.end() if begun else 0 :].startswith(self.below)
+        return bool(self.below) and source.startswith(self.below)
 
 
 def root(path: Path, columns: rows.Columns) -> Root:
     """The place at that path. `columns` name a table's, if a document a row is wanted of it. Raises OSError."""
-    where = path.resolve(strict=True)
+    # By the path as it is named: a link that is switched from one release to the next stays the same place.
+    where = Path(os.path.abspath(path))
+    where.stat()
     if where.is_dir():
         return _rows(where / "corpus.jsonl", lambda: rows.beir(where)) if rows.is_beir(where) else _folder(where)
     if where.suffix.lower() == files.ARCHIVE:
         base = f"zip:{where}"
-        return Root(where, f"{base}!/", lambda: _entries(where, base))
+        return Root(where, beginning(f"{base}!/"), lambda: _entries(where, base))
     ending = where.with_suffix("").suffix if where.suffix == ".gz" else where.suffix
     if columns.text and KIND_OF_EXTENSION.get(ending.lower()) == "csv":
         return _rows(where, lambda: rows.csv_rows(where, columns))
@@ -58,7 +59,7 @@ def counted(number: int, what: str) -> str:
 
 
 def _rows(table: Path, listing: Callable[[], Iterable[Found]]) -> Root:
-    return Root(table, f"{rows.SCHEME}{table}#", listing)
+    return Root(table, beginning(f"{rows.SCHEME}{table}#"), listing)
 
 
 def _entries(path: Path, base: str) -> Iterator[Found]:
@@ -80,4 +81,5 @@ def _folder(where: Path) -> Root:
     if listing.others:
         left_out.append(f"{counted(listing.others, 'file')} left out, of kinds that are not read.")
     unlistable = tuple(f"{part.path} ({part.reason})" for part in listing.unlistable)
-    return Root(where, f"{where}/".replace("//", "/"), lambda: kept, unlistable, tuple(left_out))
+    seen = frozenset(found.source for found in listing)
+    return Root(where, beginning(f"{where}/".replace("//", "/")), lambda: kept, unlistable, tuple(left_out), seen)

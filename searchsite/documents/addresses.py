@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 
 from searchsite.documents import fetch
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Collection, Document, Job, State, Upload, UploadItem
+from searchsite.documents.models.documents import MANY
 from searchsite.documents.problems import Problem
 from searchsite.documents.sources import as_source
 
@@ -17,18 +19,27 @@ SECRET = re.compile(r"//[^/?#]*@")
 
 
 def add_address(upload: Upload, address: str) -> UploadItem:
-    """Take one address of an upload in; what is wrong with it is kept in the item, not raised."""
+    """Take one address of an upload in; what is wrong with it is kept in the item, not raised.
+
+    One that the collection has already is fetched again, if whoever uploads may change documents.
+    """
     name = as_source(without_password(address.strip()) or "?")
     item = UploadItem.objects.filter(upload=upload, name=name).first() or UploadItem(upload=upload, name=name)
     if item.document_id:
         return item
+    by = upload.added_by
     try:
-        item.document = document_at(upload.collection, address)
+        item.document, is_new = document_at(upload.collection, address, by)
+        if not is_new:
+            if by is None or not by.has_perm("documents.change_document"):
+                raise Problem("address_known")
+            fetch_again(item.document)
         item.document.tags.add(*upload.tags.all())
-        if upload.added_by and not item.document.added_by_id:
-            Document.objects.filter(pk=item.document.pk).update(added_by=upload.added_by)
+        if UploadItem.objects.filter(upload=upload).count() > MANY:
+            Job.objects.filter(document=item.document).update(bulk=True)
+        item.state, item.problem = State.READY, None
     except Problem as problem:
-        item.state, item.problem = State.FAILED, problem.as_json()
+        item.document, item.state, item.problem = None, State.FAILED, problem.as_json()
     item.save()
     return item
 
@@ -38,17 +49,17 @@ def without_password(address: str) -> str:
     return SECRET.sub("//…@", address)
 
 
-def document_at(collection: Collection, address: str) -> Document:
-    """The collection's document from that address, whose fetching is queued (again). Raises Problem."""
+def document_at(collection: Collection, address: str, user: User | None = None) -> tuple[Document, bool]:
+    """The collection's document from that address, and whether it is new; then its fetching is queued. Raises
+    Problem."""
     url = fetch.check_url(address)
-    document = Document(collection=collection, url=url, source=as_source(url))
+    document = Document(collection=collection, url=url, source=as_source(url), added_by=user)
     try:
         with transaction.atomic():
             document.save()
-    except IntegrityError:  # it is there already
-        document = Document.objects.get(collection=collection, source=as_source(url))
-        fetch_again(document)
-    return document
+    except IntegrityError:
+        return Document.objects.get(collection=collection, source=as_source(url)), False
+    return document, True
 
 
 def fetch_again(document: Document) -> None:
@@ -70,7 +81,8 @@ def fetch_document(job: Job, progress: Progress) -> None:
     document.file = ContentFile(fetched.data, name=fetched.name)
     document.take_in_source()  # not within the transaction, which holds a lock that others wait for
     with transaction.atomic():
-        present = Document.objects.select_for_update().select_related("live_revision").filter(pk=document.pk).first()
+        locked = Document.objects.select_for_update(of=("self",)).select_related("live_revision")
+        present = locked.filter(pk=document.pk).first()
         if present is None:
             return
         present.file, present.name, present.size = document.file.name, document.name, document.size

@@ -13,6 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 # Each sentence says what was wrong, then what to do about it.
 MESSAGES = {
+    "address_known": _(
+        "The collection has a document from this address already. Whoever may change documents can fetch it again."
+    ),
     "archive_damaged": _(
         "The archive is damaged and cannot be opened. Pack its files into a ZIP archive once more, and upload that."
     ),
@@ -146,6 +149,18 @@ MESSAGES = {
         "This kind of file cannot be read here. Save its text as one of these kinds, and upload that: %(kinds)s."
     ),
 }
+
+# Beginnings of the codes of what need not happen once more to the same file: something of the site was missing, or in
+# its way, or a limit that can be raised.
+PASSING = (
+    "archive_too_", "encoder", "fetch_", "internal", "needs_ocr", "no_text_layer", "too_", "unpacks_too_large",
+    "worker_died",
+)  # fmt: skip
+
+
+def may_pass(code: str) -> bool:
+    """Whether trying again, with the same file, may help; "": nothing was wrong, it was only stopped."""
+    return not code or code.startswith(PASSING)
 
 
 class Problem(Exception):

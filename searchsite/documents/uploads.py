@@ -14,12 +14,12 @@ from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from searchsite.documents import jobs
 from searchsite.documents.extract import safe_name
 from searchsite.documents.models import Collection, Document, Job, State, Tag, Upload, UploadItem
+from searchsite.documents.models.documents import MANY
 from searchsite.documents.problems import Problem, megabytes
-from searchsite.documents.sources import as_source
+from searchsite.documents.sources import as_path, as_source
 
 TAG_BREAK = re.compile(r"[,，、;；\n]")
 LONGEST_TAG = 60
-MANY = 20  # files of one upload; those of a larger one wait behind what others hand in singly
 DELETED = "deleted"  # the state of an item whose document is gone
 SHOWN = Case(
     When(document__isnull=False, then=F("document__state")),
@@ -118,7 +118,7 @@ def refuse(upload: Upload, path: str, size: int) -> UploadItem:
     if item.pk:
         return item
     try:
-        check_archive_size(path, size) if _is_archive(path) else check_size(path, size)
+        check_archive_size(as_path(path), size) if _is_archive(path) else check_size(as_path(path), size)
     except Problem as problem:
         item.size, item.state, item.problem = size, State.FAILED, problem.as_json()
         item.save()
@@ -167,10 +167,7 @@ def try_again(upload: Upload) -> int:
     stopped = list(UploadItem.objects.filter(upload=upload, state__in=again).exclude(archive=""))
     for item in stopped:
         try_item_again(item)
-    documents = Document.objects.filter(upload_items__upload=upload, state__in=again)
-    for document in documents:
-        document.try_again()
-    return len(stopped) + len(documents)
+    return len(stopped) + Document.objects.filter(upload_items__upload=upload, state__in=again).try_again()
 
 
 def try_item_again(item: UploadItem) -> None:

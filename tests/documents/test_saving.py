@@ -187,6 +187,6 @@ def test_half_written_originals_are_removed_when_their_writer_is_long_gone(publi
 
 def test_documents_without_content_are_no_copies_of_each_other(public, settings):
     settings.SEARCHSITE_FETCH_NETWORKS = []
-    first, second = (document_at(public, f"http://127.0.0.1/{n}") for n in range(2))
+    first, second = (document_at(public, f"http://127.0.0.1/{n}")[0] for n in range(2))
     assert first.content_hash == second.content_hash
     assert not first.twins()

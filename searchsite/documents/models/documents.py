@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.core.files.storage import Storage, storages
 from django.core.validators import MaxLengthValidator
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -75,6 +75,10 @@ class Tag(models.Model):
         return self.name
 
 
+UNFETCHED = ~Q(url="") & Q(file="", text="")  # has an address, and no content yet
+MANY = 20  # documents at once that wait behind what is handed in singly
+
+
 class DocumentQuerySet(models.QuerySet["Document"]):
     """Bulk paths do what `Document.save()` does: queue the work, and tell the indexes of moves."""
 
@@ -90,11 +94,26 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
     def queue_work(self, *, bulk: bool = False) -> None:
         """Queue what makes these documents findable: reading them, or fetching those that have only an address."""
-        found = list(self.order_by("pk").values_list("pk", "url", "file", "text"))
-        unfetched = [pk for pk, url, file, text in found if url and not file and not text]
-        rest = {pk for pk, *_content in found}.difference(unfetched)
-        Job.queue(Job.Kind.FETCH, unfetched, bulk=bulk)
-        Job.queue(Job.Kind.INGEST, sorted(rest), bulk=bulk)
+        self._queue(UNFETCHED, bulk)
+
+    def try_again(self) -> int:
+        """Queue once more what was last to be done with these documents, whatever came of it; returns how many."""
+        latest = Job.objects.filter(document=OuterRef("pk")).order_by("-pk").values("kind")[:1]
+        was_fetching = Q(pk__in=self.model.objects.annotate(latest=Subquery(latest)).filter(latest=Job.Kind.FETCH))
+        return self._queue(UNFETCHED | was_fetching, bulk=None)
+
+    def _queue(self, to_fetch: Q, bulk: bool | None) -> int:
+        """Queue these documents, fetching those of the condition. bulk: None for as many as it takes."""
+        ids = list(self.order_by("pk").values_list("pk", flat=True).distinct())
+        bulk = len(ids) > MANY if bulk is None else bulk
+        with transaction.atomic(using=self.db):
+            for first in range(0, len(ids), 500):
+                some = self.model.objects.filter(pk__in=ids[first : first + 500])
+                some.update(state=State.QUEUED, problem=None)
+                fetched = set(some.filter(to_fetch).values_list("pk", flat=True))
+                Job.queue(Job.Kind.FETCH, sorted(fetched), bulk=bulk)
+                Job.queue(Job.Kind.INGEST, [pk for pk in ids[first : first + 500] if pk not in fetched], bulk=bulk)
+        return len(ids)
 
     def update(self, **values: Any) -> int:
         if not values.keys() & {"collection", "collection_id", "title", "text", "file"}:
@@ -108,7 +127,6 @@ class DocumentQuerySet(models.QuerySet["Document"]):
                 for document in self.model.objects.filter(pk__in=ids):
                     document.save()  # finds the new content hash, and queues
             elif "title" in values:
-                self.model.objects.filter(pk__in=ids).update(state=State.QUEUED, problem=None)
                 self.model.objects.filter(pk__in=ids).queue_work(bulk=len(ids) > 1)
         return rows
 
@@ -262,13 +280,7 @@ class Document(models.Model):
 
     def try_again(self) -> None:
         """Queue the work once more, whatever came of it before."""
-        refused_there = (self.problem or {"code": ""})["code"].startswith(("fetch_", "unusable_address"))
-        with transaction.atomic():
-            Document.objects.filter(pk=self.pk).update(state=State.QUEUED, problem=None)
-            if refused_there:
-                Job.queue(Job.Kind.FETCH, [self.pk])
-            else:
-                Document.objects.filter(pk=self.pk).queue_work()
+        Document.objects.filter(pk=self.pk).try_again()
 
 
 class Revision(models.Model):

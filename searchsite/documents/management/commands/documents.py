@@ -20,6 +20,7 @@ from searchsite.documents.sources.roots import Root, counted, root
 from searchsite.documents.sources.rows import SCHEME, Columns, MissingColumns
 from searchsite.terminal import ProgressBar
 
+LONGEST_NAME = 200
 ADDED = ("added", "updated", "unchanged", "refused")
 SYNCED = ("added", "updated", "renamed", "removed", "unchanged", "refused")
 
@@ -51,8 +52,8 @@ class Command(BaseCommand):
             raise CommandError("Name the column of the text, too: --text-column.")
         if options["allow_empty"] and not options["sync"]:
             raise CommandError("--allow-empty says what --sync may do: give both.")
-        if not collection.strip():
-            raise CommandError("Give the collection a name: --collection NAME.")
+        if not 0 < len(collection.strip()) <= LONGEST_NAME:
+            raise CommandError(f"Give the collection a name of 1 to {LONGEST_NAME} characters: --collection NAME.")
         urls = [path for path in paths if path.lower().startswith(("http://", "https://"))]
         roots = [self._root(path, columns) for path in paths if path not in urls]
         if columns.text and not any(place.below.startswith(SCHEME) for place in roots):
@@ -110,10 +111,12 @@ class Command(BaseCommand):
 
     def _fetch(self, collection: Collection, url: str, tags: list[Tag]) -> None:
         try:
-            document = addresses.document_at(collection, url)
+            document, is_new = addresses.document_at(collection, url)
         except Problem as problem:
             self.stderr.write(f"{addresses.without_password(url)}: {problem}")
         else:
+            if not is_new:
+                addresses.fetch_again(document)
             document.tags.add(*tags)
             self.stdout.write(f"{document.url} is fetched by the worker.")
 

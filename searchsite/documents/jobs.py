@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -60,21 +60,34 @@ def cancel(jobs: JobQuerySet) -> int:
     with transaction.atomic():
         chosen = list(jobs.open().filter(CANCELLABLE).values_list("pk", "document_id", "item_id"))
         pks, documents, items = zip(*chosen, strict=True) if chosen else ((), (), ())
+        _hold(documents, items)
         count = 0
         for some in _chunks(pks):
             cancelled = {"state": State.CANCELLED, "finished": timezone.now(), "lease_until": None}
             count += Job.objects.open().filter(pk__in=some).update(**cancelled)
-        for model, ids in ((Document, documents), (UploadItem, items)):
-            for some in _chunks([pk for pk in ids if pk is not None]):
+        for model, ids, named in ((Document, documents, "document"), (UploadItem, items, "item")):
+            left = Job.objects.open().filter(**{named: OuterRef("pk")})  # queued meanwhile
+            for some in _chunks(ids):
                 waiting = model.objects.filter(pk__in=some, state__in=[State.QUEUED, State.RUNNING])
-                waiting.update(state=State.CANCELLED, problem=None)
+                waiting.exclude(Exists(left)).update(state=State.CANCELLED, problem=None)
     return count
 
 
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """SQLite bounds the number of parameters."""
-    for first in range(0, len(ids), 500):
-        yield ids[first : first + 500]
+def _hold(document_ids: Iterable[int | None], item_ids: Iterable[int | None]) -> None:
+    """Lock what jobs are about until the transaction ends.
+
+    Before the jobs themselves: who saves or deletes a document holds its row, too, when he comes to its jobs.
+    """
+    for model, ids in ((Document, document_ids), (UploadItem, item_ids)):
+        for some in _chunks(ids):
+            list(model.objects.filter(pk__in=some).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+
+
+def _chunks(ids: Iterable[int | None]) -> Iterator[list[int]]:
+    """The ids there are, each once and in their order, no more at a time than SQLite takes parameters."""
+    known = sorted({pk for pk in ids if pk is not None})
+    for first in range(0, len(known), 500):
+        yield known[first : first + 500]
 
 
 def claimable() -> int:
@@ -93,27 +106,31 @@ def _claimable() -> JobQuerySet:
 def claim(worker: str) -> Job | None:
     """The oldest waiting job (one of many only when no other waits), now leased to `worker`; None when nothing waits.
 
-    Two workers never get the same one.
+    Two workers never get the same one. What it is about is shown as running from the same moment on.
     """
     while True:
-        pk = _claimable().values_list("pk", flat=True).first()
-        if pk is None:
+        job = _claimable().first()
+        if job is None:
             return None
         now = timezone.now()
-        won = Job.objects.filter(pk=pk, state=State.QUEUED).update(
-            state=State.RUNNING,
-            attempts=F("attempts") + 1,
-            worker=worker,
-            started=now,
-            finished=None,
-            heartbeat=now,
-            lease_until=now + _lease(),
-            problem=None,
-            done=0,
-            total=0,
-        )
-        if won:  # else another worker was faster
-            return Job.objects.select_related("document", "item__upload").get(pk=pk)
+        with transaction.atomic():
+            _hold([job.document_id], [job.item_id])
+            won = Job.objects.filter(pk=job.pk, state=State.QUEUED).update(
+                state=State.RUNNING,
+                attempts=F("attempts") + 1,
+                worker=worker,
+                started=now,
+                finished=None,
+                heartbeat=now,
+                lease_until=now + _lease(),
+                problem=None,
+                done=0,
+                total=0,
+            )
+            if won:  # else another worker was faster
+                _show(job, State.RUNNING)
+        if won:
+            return Job.objects.select_related("document", "item__upload").get(pk=job.pk)
 
 
 def run_next(handlers: Mapping[str, Handler], worker: str) -> Job | None:
@@ -121,7 +138,6 @@ def run_next(handlers: Mapping[str, Handler], worker: str) -> Job | None:
     job = claim(worker)
     if job is None:
         return None
-    _show(job, State.RUNNING)
     try:
         with _heartbeat(job):
             handlers[job.kind](job, _progress(job))
@@ -192,17 +208,19 @@ def _finish(job: Job, state: State, problem: Problem | None) -> None:
             pk=job.pk, worker=job.worker, attempts=job.attempts, state__in=[State.RUNNING, State.CANCELLED]
         )
     with transaction.atomic():
+        _hold([job.document_id], [job.item_id])
         if not mine.update(state=state, problem=stored, finished=timezone.now(), lease_until=None):
             return
         job.state, job.problem = state, stored
-        if not _like(job).exists():  # else the document was saved again meanwhile, or fetched and is to be read
+        if not _like(job).exists():  # else saved again meanwhile, fetched and to be read, or cancelled and tried again
             _show(job, state, stored)
 
 
 def _requeue(job: Job, wait_seconds: int) -> None:
     again = timezone.now() + timedelta(seconds=wait_seconds)
     with transaction.atomic():
-        if _like(job).filter(kind=job.kind).exists():  # the document was saved again: that job does the work
+        _hold([job.document_id], [job.item_id])
+        if _like(job).filter(kind=job.kind, state=State.QUEUED).exists():  # saved again: that job does the work
             _mine(job).update(state=State.FAILED, finished=timezone.now(), lease_until=None)
             return
         if _mine(job).update(state=State.QUEUED, not_before=again, lease_until=None):
@@ -212,9 +230,9 @@ def _requeue(job: Job, wait_seconds: int) -> None:
 
 
 def _like(job: Job) -> JobQuerySet:
-    """The jobs that wait to do something about the same document or archive."""
-    waiting = Job.objects.filter(document=job.document_id, item=job.item_id, state=State.QUEUED)
-    return waiting if job.document_id or job.item_id else waiting.filter(kind=job.kind)
+    """The other jobs that wait or run and are about the same document or archive."""
+    others = Job.objects.open().exclude(pk=job.pk).filter(document=job.document_id, item=job.item_id)
+    return others if job.document_id or job.item_id else others.filter(kind=job.kind)
 
 
 def _progress(job: Job) -> Progress:

@@ -146,3 +146,43 @@ def test_a_waiting_rebuild_does_not_hold_up_documents(document):
     Job.queue(Job.Kind.REBUILD)
     kinds = {jobs.claim("a").kind, jobs.claim("b").kind}
     assert kinds == {Job.Kind.REBUILD, Job.Kind.INGEST}
+
+
+def test_a_document_is_shown_as_worked_on_from_when_its_job_is_claimed(document):
+    jobs.claim("a")
+    document.refresh_from_db()
+    assert document.state == State.RUNNING
+
+
+def test_what_is_cancelled_as_soon_as_it_is_claimed_stays_cancelled(document, monkeypatch):
+    claim = jobs.claim
+
+    def claimed_and_cancelled(worker):
+        job = claim(worker)
+        jobs.cancel(Job.objects.all())
+        return job
+
+    monkeypatch.setattr(jobs, "claim", claimed_and_cancelled)
+    job = run(lambda job, progress: progress("encoding", 0, 1))
+    document.refresh_from_db()
+    assert (job.state, document.state) == (State.CANCELLED, State.CANCELLED)
+
+
+def test_a_cancelled_worker_that_finishes_hides_nothing_of_its_successor(document):
+    def slow(job, progress):
+        jobs.cancel(Job.objects.all())
+        document.try_again()
+        jobs.claim("successor")
+
+    run(slow)
+    document.refresh_from_db()
+    assert document.state == State.RUNNING
+
+
+def test_of_a_cancelled_job_the_document_waits_on_where_it_was_saved_again(document):
+    first = jobs.claim("a")
+    document.text = "newer"
+    document.save()
+    assert jobs.cancel(Job.objects.filter(pk=first.pk)) == 1
+    document.refresh_from_db()
+    assert (document.state, jobs.claimable()) == (State.QUEUED, 1)

@@ -40,7 +40,7 @@ def ingest(job: Job, progress: Progress) -> None:
     try:
         revision = revisions.revision_for(document, progress)
         if not revision.split:
-            store_passages(revision)
+            store_passages(revision, progress)
         encoded = encode_missing(revision, progress)
     except EncoderError as error:
         raise Problem("encoder", detail=str(error)) from error
@@ -65,8 +65,11 @@ def refresh(document: Document) -> None:
             changes.record([document.pk])
 
 
-def store_passages(revision: Revision) -> None:
-    """Split the revision's text and store its passages, in place of what a killed attempt may have left."""
+def store_passages(revision: Revision, progress: Progress) -> None:
+    """Split the revision's text and store its passages, in place of what a killed attempt may have left.
+
+    Nothing is stored where another worker has done so meanwhile. Raises Gone.
+    """
     limit = backends.description().max_tokens
     spans = split(
         revision.text,
@@ -78,7 +81,9 @@ def store_passages(revision: Revision) -> None:
         overlap_tokens=settings.SEARCHSITE_PASSAGE_OVERLAP,
         preformatted=[(start, end) for start, end in revision.preformatted],
     )
-    _delete_passages(revision)
+    progress("encoding", 0, len(spans))  # raises where the work was given to another meanwhile: what is there is his
+    if not _make_room(revision):
+        return
     for first in range(0, len(spans), BATCH):
         batch = [
             Passage(
@@ -95,8 +100,21 @@ def store_passages(revision: Revision) -> None:
         ]
         with adding_to(revision.document_id):
             Passage.objects.bulk_create(batch)
+        progress("encoding", 0, len(spans))
     revision.split = True
     revision.save(update_fields=["split"])
+
+
+def _make_room(revision: Revision) -> bool:
+    """Delete the passages that a killed attempt left, in short batches; False where they are all there by now."""
+    while True:
+        with adding_to(revision.document_id):
+            if not Revision.objects.filter(pk=revision.pk, split=False, live_for=None).exists():
+                return False
+            left = list(revision.passages.values_list("pk", flat=True)[:BATCH])
+            Passage.objects.filter(pk__in=left).delete()
+        if not left:
+            return True
 
 
 def encode_missing(revision: Revision, progress: Progress) -> int:

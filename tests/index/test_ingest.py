@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from django.utils.translation import override
 
+from searchsite.documents import jobs
 from searchsite.documents.models import ChangeCounter, Collection, Document, Job, Passage, Revision, State
 from searchsite.index import backends, build, follow, ingest, space
 from searchsite.index.models import ActiveBuild, Build, Vector
 from searchsite.index.vectors import as_bytes, as_matrix, encoded_text
+from searchsite.tasks import HANDLERS
 
 pytestmark = pytest.mark.django_db
 
@@ -318,6 +320,61 @@ def test_a_document_deleted_while_it_is_encoded(public, monkeypatch):
     assert not Passage.objects.exists()
     assert not Vector.objects.exists()
     assert not Revision.objects.exists()
+
+
+def test_a_cancelled_worker_that_comes_late_takes_nothing_from_its_successor(public, monkeypatch):
+    document = Document(collection=public, text=TEXT)
+    document.save()
+    original, stored = ingest.split, []
+
+    def slow(*args, **options):
+        if not stored:
+            stored.append(None)
+            jobs.cancel(Job.objects.all())
+            document.try_again()
+            assert jobs.run_next(HANDLERS, "successor").state == State.READY
+            stored[:] = Passage.objects.values_list("pk", flat=True)
+        return original(*args, **options)
+
+    monkeypatch.setattr(ingest, "split", slow)
+    assert jobs.run_next(HANDLERS, "late").state == State.CANCELLED
+    document.refresh_from_db()
+    assert document.state == State.READY
+    assert list(Passage.objects.values_list("pk", flat=True)) == stored
+    assert Vector.objects.count() == 2
+    assert found("water the beans")[0].endswith("Water the beans in the evening.")
+
+
+def test_a_cancelled_worker_stores_nothing_more(public, monkeypatch):
+    Document(collection=public, text=TEXT).save()
+    original = ingest.split
+
+    def slow(*args, **options):
+        jobs.cancel(Job.objects.all())
+        return original(*args, **options)
+
+    monkeypatch.setattr(ingest, "split", slow)
+    assert jobs.run_next(HANDLERS, "worker").state == State.CANCELLED
+    assert not Passage.objects.exists()
+
+
+def test_what_a_worker_has_stored_meanwhile_is_not_stored_again(public, encoder, monkeypatch):
+    """As where a rebuild refreshes a document that a worker is just reading: nobody takes a rebuild's work away."""
+    document = Document(collection=public, text=TEXT)
+    document.save()
+    original, stored = ingest.split, []
+
+    def slow(*args, **options):
+        if not stored:
+            stored.append(None)
+            jobs.run_next(HANDLERS, "worker")
+            stored[:] = Vector.objects.values_list("pk", flat=True)
+        return original(*args, **options)
+
+    monkeypatch.setattr(ingest, "split", slow)
+    ingest.refresh(document)
+    assert list(Vector.objects.values_list("pk", flat=True)) == stored
+    assert len(encoder.texts) == len(stored) == 2
 
 
 def test_a_damaged_cache_of_the_space_is_made_again(public, add, settings):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.admin.widgets import AdminFileWidget
 from django.core.files.uploadedfile import UploadedFile
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from searchsite.documents.extract import safe_name
@@ -69,6 +72,31 @@ class UploadForm(forms.Form):
         return cleaned
 
 
+@dataclass(frozen=True)
+class Original:
+    """The file that a document has, as a form shows it: by its name, not by the one it is stored under."""
+
+    document: Document
+
+    @property
+    def url(self) -> str:
+        return reverse("original", args=[self.document.pk])
+
+    def __str__(self) -> str:
+        return self.document.name or self.document.shown_title
+
+
+class OriginalInput(AdminFileWidget):
+    """To choose a file; shows the name of the one that is there."""
+
+    document: Document
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        context["widget"]["value"] = Original(self.document)
+        return context
+
+
 class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
     """A document is a file or a text: exactly one of them, unless it is to be fetched from its address."""
 
@@ -87,6 +115,9 @@ class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
+            if self.instance.file and "file" in self.fields:
+                self.fields["file"].widget = widget = OriginalInput()
+                widget.document = self.instance
             self.initial["tags"] = ", ".join(tag.name for tag in self.instance.tags.all())
 
     def clean(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@
     if (old.isEqualNode(fresh)) return;
     const before = [...old.childNodes], after = [...fresh.childNodes];
     const alike = old.nodeType === Node.ELEMENT_NODE && old.nodeName === fresh.nodeName && before.length === after.length
-      && before.length > 0 && old.className === fresh.className && !old.hasAttribute("value") && !old.hasAttribute("href");
+      && before.length > 0 && old.className === fresh.className
+      && ![old, fresh].some((element) => element.hasAttribute("value") || element.hasAttribute("href"));
     if (alike) before.forEach((node, n) => bring(node, after[n]));
     else old.replaceWith(document.adoptNode(fresh));
   }

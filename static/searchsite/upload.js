@@ -1,7 +1,7 @@
 // Files and folders, chosen or dropped anywhere on the upload page, are listed, then sent a few at a time.
 // The server knows a file of an upload by its path, so that one that is sent twice is there once.
 (() => {
-  const GROUP_FILES = 25, GROUP_BYTES = 4 * 1024 * 1024, AT_ONCE = 3, WAITS_MS = [1000, 3000], MB = 1024 * 1024;
+  const GROUP_FILES = 25, GROUP_BYTES = 4 * 1024 * 1024, AT_ONCE = 3, WAITS_MS = [1000, 3000], KB = 1024, MB = 1024 * KB, GB = 1024 * MB;
   const form = document.getElementById("upload-form");
   const section = document.getElementById("sending");
   if (!form || !section) return;
@@ -12,7 +12,7 @@
   const buttons = Object.fromEntries([...section.querySelectorAll("[data-do]")].map((b) => [b.dataset.do, b]));
   const links = Object.fromEntries([...section.querySelectorAll("[data-to]")].map((a) => [a.dataset.to, a]));
   const zone = form.querySelector(".dropzone");
-  const chosen = new Map(); // path -> entry: {path, file, row, word, bar, state, sent}; sent: bytes
+  const chosen = new Map(); // path -> entry: {path, file, over, row, word, bar, state, sent}; sent: bytes
   const requests = new Set();
   let phase = "choosing"; // then "beginning", "sending", "over"
   let halted = ""; // why no more is sent: "signed-out", "cancelling" here, "cancelled" by somebody else
@@ -21,9 +21,15 @@
 
   // --- words and numbers ---
   const language = document.documentElement.lang;
-  const formats = [0, 1].map((digits) => new Intl.NumberFormat(language, {maximumFractionDigits: digits}));
-  const number = (n, digits = 0) => formats[digits].format(n);
-  const megabytes = (bytes) => number(bytes && Math.max(0.1, bytes / MB), bytes < 10 * MB ? 1 : 0);
+  const whole = new Intl.NumberFormat(language);
+  const tenths = new Intl.NumberFormat(language, {minimumFractionDigits: 1, maximumFractionDigits: 1});
+  const bytesOnly = new Intl.NumberFormat(language, {style: "unit", unit: "byte", unitDisplay: "long"});
+  const number = (n) => whole.format(n);
+  function sized(bytes) { // as Django's filesizeformat
+    if (bytes < KB) return bytesOnly.format(bytes);
+    const [unit, name] = [[GB, "GB"], [MB, "MB"], [KB, "KB"]].find(([least]) => bytes >= least);
+    return `${tenths.format(bytes / unit)}\u00a0${name}`;
+  }
   const say = (template, values) => template.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 
   function cookie(name) {
@@ -59,13 +65,13 @@
     const remove = element("button", "remove", "×");
     remove.type = "button";
     remove.setAttribute("aria-label", say(words.remove, entry));
-    const shown = element("span", "path", entry.path), size = element("span", "size", `${megabytes(file.size)} MB`);
+    const shown = element("span", "path", entry.path), size = element("span", "size", sized(file.size));
     entry.row.append(shown, size, entry.word, remove);
     entry.row.entry = entry;
     chosen.set(entry.path, entry);
     const archive = entry.path.toLowerCase().endsWith(".zip");
-    const over = file.size > Number(archive ? form.dataset.archiveLimitMb : form.dataset.limitMb) * MB;
-    if (over) become(entry, "too-large", archive ? words.archiveTooLarge : words.tooLarge);
+    entry.over = file.size > Number(archive ? form.dataset.archiveLimitMb : form.dataset.limitMb) * MB;
+    if (entry.over) become(entry, "too-large", archive ? words.archiveTooLarge : words.tooLarge);
     else become(entry, "waiting", "");
     list.append(entry.row);
   }
@@ -80,31 +86,34 @@
     } else {
       entry.bar?.remove();
     }
-    if (state === "taken" || state === "refused") entry.sent = entry.file.size;
+    if (state === "taken" || state === "refused") entry.sent = weight(entry);
     if (state === "unsent" || state === "waiting") entry.sent = 0;
     show();
   }
+
+  const weight = (entry) => entry.over ? 0 : entry.file.size; // bytes to send; of a file over the limit none is sent
 
   let drawing = 0;
   function show() { // however many events there are, once a frame
     drawing ||= requestAnimationFrame(() => {
       drawing = 0;
-      let total = 0, size = 0, done = 0, sent = 0;
+      const before = phase === "choosing" || phase === "beginning";
+      let total = 0, size = 0, done = 0, refused = 0, sent = 0;
       for (const entry of chosen.values()) {
-        if (entry.state === "too-large") continue;
+        if (before && entry.over) continue;
         total += 1;
-        size += entry.file.size;
+        size += weight(entry);
         sent += entry.sent;
-        if (entry.state === "taken" || entry.state === "refused") done += 1;
+        if (entry.state === "taken") done += 1;
+        if (entry.state === "refused") refused += 1;
       }
       section.hidden = phase === "choosing" && !chosen.size;
-      const before = phase === "choosing" || phase === "beginning";
       const [template, one] = before ? [words.counted, words.countedOne] : [words.progress, words.progressOne];
-      const values = {done: number(done), total: number(total), sent: megabytes(sent), size: megabytes(size)};
-      line.textContent = say(total === 1 ? one : template, values);
+      const values = {done: number(done), total: number(total), sent: sized(sent), size: sized(size)};
+      line.textContent = total ? say(total === 1 ? one : template, values) : words.noneFits;
       bar.hidden = before;
       bar.max = size + total || 1; // empty files count, too
-      bar.value = sent + done;
+      bar.value = sent + done + refused;
     });
   }
 
@@ -213,22 +222,22 @@
   function* groups(entries) {
     let group = [], bytes = 0;
     for (const entry of entries) {
-      if (group.length && (group.length === GROUP_FILES || bytes + entry.file.size > GROUP_BYTES)) {
+      if (group.length && (group.length === GROUP_FILES || bytes + weight(entry) > GROUP_BYTES)) {
         yield group;
         [group, bytes] = [[], 0];
       }
       group.push(entry);
-      bytes += entry.file.size;
+      bytes += weight(entry);
     }
     if (group.length) yield group;
   }
 
   function progressed(group, share) {
-    let bytes = share * group.reduce((sum, entry) => sum + entry.file.size, 0);
+    let bytes = share * group.reduce((sum, entry) => sum + weight(entry), 0);
     for (const entry of group) {
-      entry.sent = Math.min(entry.file.size, Math.max(0, bytes));
-      bytes -= entry.file.size;
-      entry.bar.value = entry.file.size ? entry.sent / entry.file.size : share;
+      entry.sent = Math.min(weight(entry), Math.max(0, bytes));
+      bytes -= weight(entry);
+      entry.bar.value = weight(entry) ? entry.sent / weight(entry) : share;
     }
     show();
   }
@@ -237,13 +246,19 @@
     const body = new FormData();
     for (const entry of group) {
       become(entry, "sending", "");
-      body.append("files", entry.file, entry.path.split("/").pop());
-      body.append("paths", entry.path);
+      if (entry.over) { // only told of, so that the upload has its refusal, too
+        body.append("paths_kept_back", entry.path);
+        body.append("sizes", entry.file.size);
+      } else {
+        body.append("files", entry.file, entry.path.split("/").pop());
+        body.append("paths", entry.path);
+      }
     }
+    const answered = [...group.filter((entry) => !entry.over), ...group.filter((entry) => entry.over)];
     for (let attempt = 0; !halted; attempt++) {
       const {status, answer} = await post(upload.files, body, (share) => progressed(group, share));
       if (answer?.files) {
-        answer.files.forEach(({refused}, n) => become(group[n], refused ? "refused" : "taken", refused || words.taken));
+        answer.files.forEach(({refused}, n) => become(answered[n], refused ? "refused" : "taken", refused || words.taken));
         return;
       }
       if (answer?.cancelled) halted ||= "cancelled";
@@ -267,8 +282,10 @@
     section.hidden = false;
     buttons.again.hidden = links.page.hidden = links["sign-in"].hidden = true;
     buttons.cancel.hidden = false;
-    const entries = [...chosen.values()].filter((entry) => ["waiting", "unsent"].includes(entry.state));
+    const open = [...chosen.values()].filter((entry) => !["taken", "refused"].includes(entry.state));
+    const entries = open.sort((one, other) => one.path < other.path ? -1 : 1);
     for (const entry of entries) become(entry, "waiting", words.waiting);
+    list.append(...entries.map((entry) => entry.row));
     const waiting = groups(entries);
     await Promise.all(Array.from({length: AT_ONCE}, async () => {
       for (const group of waiting) { // shared: each takes the next
@@ -281,9 +298,12 @@
     if (halted !== "cancelling") finish(title);
   }
 
+  const count = (state) => [...chosen.values()].filter((entry) => entry.state === state).length;
+
   function finish(title) {
-    const left = [...chosen.values()].map((entry) => entry.state).filter((state) => state === "unsent" || state === "too-large");
-    if (!left.length || halted === "cancelled") {
+    const left = count("unsent"), refused = count("refused");
+    if (!left || halted === "cancelled") {
+      title.textContent = refused ? say(refused === 1 ? words.sentButOne : words.sentBut, {n: number(refused)}) : words.sent;
       location.assign(upload.page);
       return;
     }
@@ -291,7 +311,7 @@
     if (halted === "signed-out") warn(words.signedOut);
     links["sign-in"].hidden = halted !== "signed-out";
     buttons.cancel.hidden = true;
-    buttons.again.hidden = !left.includes("unsent");
+    buttons.again.hidden = false;
     links.page.href = upload.page;
     links.page.hidden = false;
   }
@@ -311,10 +331,14 @@
     event.preventDefault();
     if (phase !== "choosing") return;
     await reading;
+    if (chosen.size && chosen.size === count("too-large") && !form.elements.addresses.value.trim()) {
+      complain([words.noneFits]);
+      return;
+    }
     phase = "beginning"; // pressed twice, it is begun once
     const body = new FormData();
     for (const name of ["collection", "tags", "addresses"]) body.append(name, form.elements[name].value);
-    body.append("announced", [...chosen.values()].filter((entry) => entry.state === "waiting").length);
+    body.append("announced", chosen.size);
     const {status, answer} = await post(form.dataset.begin, body);
     if (!answer?.files) {
       phase = "choosing";

@@ -131,6 +131,13 @@ def send_some(page) -> None:
 def send_all(page) -> None:
     page.unroute_all(behavior="ignoreErrors")
     choose(page)
+    sent = []
+
+    def lose_later_ones(route) -> None:
+        sent.append(route)
+        route.continue_() if len(sent) == 1 else route.abort()
+
+    page.route("**/files/", lose_later_ones)
     page.click("input[type=submit]")
     page.wait_for_selector("[data-to=page]:not([hidden])", timeout=60_000)
 

@@ -91,7 +91,7 @@ def test_chosen_files_are_sent_and_each_is_told_of(watched, tmp_path):
     (tmp_path / "empty.txt").write_text("")
     page = watched.page
     page.set_input_files("#id_files", [tmp_path / "good.txt", tmp_path / "empty.txt"])
-    page.wait_for_selector("text=2 files, 0.1 MB")
+    page.wait_for_selector("text=2 files, 21 bytes")
     shown = page.locator("#sending :is(button[data-do], [data-to], progress, .errornote):visible")
     assert shown.count() == 0, "what belongs to sending waits until then"
     assert page.locator(".chosen li").count() == 2
@@ -264,7 +264,7 @@ def test_who_was_signed_out_signs_in_and_goes_on(watched, many, held):
     assert page.inner_text("#upload-state .summary") == "3 of 3 ready"
 
 
-def test_a_file_over_the_limit_is_not_sent_and_says_why(watched, settings):
+def test_a_file_over_the_limit_is_not_sent_and_says_why(watched, settings, held):
     settings.SEARCHSITE_MAX_FILE_MB, settings.SEARCHSITE_MAX_ARCHIVE_MB = 1, 2
     page = watched.page
     watched.open(ADDRESS)
@@ -274,11 +274,44 @@ def test_a_file_over_the_limit_is_not_sent_and_says_why(watched, settings):
     page.set_input_files("#id_files", chosen)
     assert "limit of 1 MB" in page.inner_text(".chosen li:has-text('large.txt') .word")
     assert "limit of 2 MB for archives" in page.inner_text(".chosen li:has-text('large.zip') .word")
+    page.wait_for_selector("text=1 file, 7 bytes")
     page.click("input[type=submit]")
-    page.wait_for_selector("text=1 of 1 file,")
-    page.click("text=See what becomes of the files")
+    wait_until(page, lambda: len(held) == 1)
+    held[0].continue_()
     page.wait_for_url("**/admin/documents/upload/*/change/")
-    assert page.inner_text("#upload-state .summary") == "1 of 1 ready"
+    assert page.inner_text("#upload-state .summary") == "1 of 3 ready, 2 refused"
+    assert "at most 1 MB" in page.inner_text("#result_list tr:has-text('large.txt') .reason")
+    assert "at most 2 MB" in page.inner_text("#result_list tr:has-text('large.zip') .reason")
+
+
+def test_what_was_refused_is_said_and_not_counted_as_sent(watched, settings, held):
+    settings.SEARCHSITE_MAX_FILE_MB = 1
+    page = watched.page
+    watched.open(ADDRESS)
+    files = [("large.txt", bytes(2**20 + 1)), ("empty.txt", b""), ("fits.txt", b"Apples.")]
+    page.set_input_files("#id_files", [{"name": n, "mimeType": "text/plain", "buffer": c} for n, c in files])
+    stay = {"status": 204}  # to which browsers stay on the page that they have
+    page.route("**/admin/documents/upload/*/change/", lambda route: route.fulfill(**stay))
+    page.click("input[type=submit]")
+    wait_until(page, lambda: len(held) == 1)
+    held[0].continue_()
+    page.wait_for_selector("text=Sent; 2 were refused")
+    page.wait_for_selector("text=1 of 3 files, 7 bytes of 7 bytes")
+    assert page.evaluate("(({value, max}) => value / max)(document.querySelector('.overall progress'))") == 1
+    assert page.locator(".chosen .path").all_inner_texts() == ["empty.txt", "fits.txt", "large.txt"]
+
+
+def test_files_of_which_none_can_be_sent_begin_nothing(watched, settings):
+    settings.SEARCHSITE_MAX_FILE_MB = 1
+    page = watched.page
+    watched.open(ADDRESS)
+    large = {"name": "large.txt", "mimeType": "text/plain", "buffer": bytes(2**20 + 1)}
+    page.set_input_files("#id_files", [large])
+    page.wait_for_selector(".overall-line:has-text('None of these files can be sent.')")
+    assert "1.0\u00a0MB" in page.inner_text(".chosen .size")
+    page.click("input[type=submit]")
+    page.wait_for_selector("#upload-errors li:has-text('None of these files can be sent.')")
+    assert not Upload.objects.exists()
 
 
 def test_what_is_missing_is_said_and_nothing_is_begun(watched):

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import translation
 
 from searchsite import tasks
 from searchsite.documents import jobs, uploads
@@ -91,8 +92,95 @@ def test_a_fetched_document_links_its_address_and_is_fetched_again(admin_client,
     page = admin_client.get(reverse("admin:documents_document_change", args=[odd.pk])).content.decode()
     assert 'href="javascript:' not in page
     typed = add(public, "plums")
-    assert "1 document is being fetched again." in act(admin_client, "document", "fetch_again", fetched, typed)
+    page = act(admin_client, "document", "fetch_again", fetched, typed)
+    assert "1 document is being fetched again. 1 has no address and was left alone." in page
     assert [job.document_id for job in Job.objects.filter(kind=Job.Kind.FETCH, state=State.QUEUED)] == [fetched.pk]
+
+
+@pytest.fixture
+def failed(public, add):
+    """A document that could not be read, and may be another time."""
+    document = add(public, "apples")
+    Document.objects.update(state=State.FAILED, problem={"code": "internal", "params": {}}, live_revision=None)
+    return document
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_a_document_is_tried_again_from_its_pages(admin_client, failed, commit, state):
+    Document.objects.filter(pk=failed.pk).update(state=state)
+    again = reverse("admin:documents_document_again", args=[failed.pk])
+    reading, change = failed.get_absolute_url(), reverse("admin:documents_document_change", args=[failed.pk])
+    for page in (reading, change):
+        assert f'action="{again}"' in admin_client.get(page).content.decode()
+    assert admin_client.post(again)["Location"] == change
+    Document.objects.filter(pk=failed.pk).update(state=state)
+    with commit():
+        assert admin_client.post(again, {"next": reading})["Location"] == reading
+    failed.refresh_from_db()
+    assert failed.state == State.READY
+
+
+def test_trying_again_leads_to_no_other_site_and_is_for_those_who_may(admin_client, client, failed):
+    again = reverse("admin:documents_document_again", args=[failed.pk])
+    assert admin_client.post(again, {"next": "https://evil.example/"})["Location"].startswith("/admin/")
+    assert admin_client.get(again).status_code == 405
+    Document.objects.update(state=State.CANCELLED)
+    staff = User.objects.create_user("staff", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename="view_document"))
+    client.force_login(staff)
+    assert client.post(again).status_code == 403
+    assert again not in client.get(failed.get_absolute_url()).content.decode()
+    assert again not in client.get(reverse("admin:documents_document_change", args=[failed.pk])).content.decode()
+    assert Document.objects.get().state == State.CANCELLED
+
+
+def test_what_is_being_read_is_not_queued_once_more(admin_client, failed):
+    Document.objects.update(state=State.RUNNING)
+    Job.objects.all().delete()
+    admin_client.post(reverse("admin:documents_document_again", args=[failed.pk]))
+    assert not Job.objects.exists()
+
+
+def test_the_page_of_a_job_says_what_went_wrong_and_shows_nothing_raw(admin_client, failed):
+    Job.objects.update(state=State.FAILED, step="reading", problem={"code": "empty_file", "params": {}})
+    address = reverse("admin:documents_job_change", args=[Job.objects.get().pk])
+    with translation.override(None):  # or what the request activates stays for the next test
+        page = admin_client.get(address, headers={"accept-language": "zh-CN"}).content.decode()
+    shown = page.partition('id="content-main"')[2]
+    assert "文件为空（0 字节）" in shown
+    assert '<div class="readonly">读取</div>' in shown
+    assert "empty_file" not in shown
+    assert "reading" not in shown
+
+
+def test_a_document_with_a_file_shows_the_files_name(admin_client, client, public):
+    upload = uploads.begin(public, None)
+    document = uploads.add_file(upload, "notes <1>.txt", SimpleUploadedFile("x", b"apples")).document
+    link = f'<a href="{reverse("original", args=[document.pk])}">notes &lt;1&gt;.txt</a>'
+    change = reverse("admin:documents_document_change", args=[document.pk])
+    staff = User.objects.create_user("staff", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename="view_document"))
+    for who in ("admin", "staff"):
+        client.force_login(User.objects.get(username=who))
+        page = client.get(change).content.decode()
+        assert link in page, who
+        assert document.file.name not in page
+
+
+def test_a_documents_file_stays_when_no_other_is_chosen(admin_client, public):
+    document = uploads.add_file(uploads.begin(public, None), "a.txt", SimpleUploadedFile("x", b"apples")).document
+    change = reverse("admin:documents_document_change", args=[document.pk])
+    assert admin_client.post(change, {"collection": public.pk, "title": "Fruit", "text": ""}).status_code == 302
+    changed = Document.objects.get()
+    assert (changed.title, changed.name, changed.file.name) == ("Fruit", "a.txt", document.file.name)
+
+
+def test_how_far_a_job_is_is_not_said_before_it_is_known(admin_client, failed):
+    Document.objects.update(state=State.RUNNING)
+    for total, shown in ((0, '<progress max="100"></progress>'), (4, '<progress max="100" value="25">25 %</progress>')):
+        Job.objects.update(state=State.RUNNING, done=1, total=total)
+        for model in ("document", "job"):
+            assert shown in admin_client.get(reverse(f"admin:documents_{model}_changelist")).content.decode()
 
 
 def test_what_waits_is_cancelled_and_tried_again_from_the_lists(admin_client, public, commit):

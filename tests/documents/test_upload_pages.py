@@ -12,10 +12,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
 from searchsite.documents import jobs, uploads
 from searchsite.documents.admin.uploading import unlike
-from searchsite.documents.models import Document, Job, State, Tag, Upload, UploadItem
+from searchsite.documents.extract import ocr
+from searchsite.documents.models import Collection, Document, Job, State, Tag, Upload, UploadItem
 
 pytestmark = pytest.mark.django_db
 
@@ -132,6 +134,117 @@ def test_each_refused_file_gets_its_sentence_and_the_others_are_taken(admin_clie
     assert "state-failed" in listing
 
 
+def keep_back(client, address: str, sizes: dict[str, object]):
+    return client.post(address, {"paths_kept_back": list(sizes), "sizes": list(sizes.values())})
+
+
+def test_files_over_the_limit_that_are_not_sent_are_refused_on_the_page_of_the_upload(admin_client, public, settings):
+    settings.SEARCHSITE_MAX_FILE_MB, settings.SEARCHSITE_MAX_ARCHIVE_MB = 1, 2
+    addresses = begin(admin_client, public, 3).json()
+    sizes = {"films/long.mp4": 5 * 2**30, "large.zip": 2 * 2**20 + 1}
+    data = {"paths_kept_back": list(sizes), "sizes": list(sizes.values())}
+    data |= {"files": [text("a.txt")], "paths": ["a.txt"]}
+    refusals = [one["refused"] for one in admin_client.post(addresses["files"], data).json()["files"]]
+    assert refusals[0] == ""
+    assert "at most 1 MB" in refusals[1]
+    assert "at most 2 MB" in refusals[2]
+    page = page_of(admin_client, Upload.objects.get())
+    assert "0 of 3 ready, 1 waiting, 2 refused" in page
+    assert refusals[1] in page
+    keep_back(admin_client, addresses["files"], sizes)
+    assert UploadItem.objects.count() == 3, "told twice, they are there once"
+
+
+@pytest.mark.parametrize("size", [2**20, 0, -5, "", "many", "9" * 400, "٣" * 9])
+def test_a_size_that_is_none_or_not_over_the_limit_refuses_nothing(admin_client, public, settings, size):
+    settings.SEARCHSITE_MAX_FILE_MB = 1
+    addresses = begin(admin_client, public, 1).json()
+    answer = keep_back(admin_client, addresses["files"], {"a.txt": size})
+    if size == 0:
+        assert "empty" in answer.json()["files"][0]["refused"]
+        return
+    assert answer.status_code == 400
+    assert not UploadItem.objects.exists()
+
+
+def test_the_files_of_an_upload_are_listed_by_name(admin_client, public):
+    upload = uploads.begin(public, None)
+    for name in ("b/2.txt", "a/9.txt", "b/1.txt"):
+        uploads.add_file(upload, name, text("x", name.encode()))
+    page = page_of(admin_client, upload)
+    assert page.index("a/9.txt") < page.index("b/1.txt") < page.index("b/2.txt")
+
+
+def test_a_copy_is_told_with_a_link_to_what_was_there_before(admin_client, public, commit):
+    other = Collection.objects.create(name="Other", slug="other")
+    earlier, upload = uploads.begin(other, None), uploads.begin(public, None)
+    with commit():
+        before = uploads.add_file(earlier, "old/tables.txt", text("x", b"same")).document
+        uploads.add_file(upload, "new/tables.txt", text("x", b"same"))
+        first = uploads.add_file(upload, "new/first.txt", text("x", b"alike")).document
+        uploads.add_file(upload, "new/second.txt", text("x", b"alike"))
+    page = page_of(admin_client, upload)
+    link = f'<a href="{before.get_absolute_url()}">tables.txt</a>'
+    assert f"already kept as “{link}” in Other; both are kept." in page
+    assert f'The same content as “<a href="{first.get_absolute_url()}">new/first.txt</a>”' in page
+    assert page.count("same content") == 2
+    Document.objects.update(state=State.FAILED, problem={"code": "damaged", "params": {}})
+    assert "same content" not in page_of(admin_client, upload), "of what failed nothing is kept twice"
+
+
+def test_a_copy_in_a_collection_that_one_may_not_see_is_not_told(client, staff, public, commit):
+    hidden = Collection.objects.create(name="Hidden", slug="hidden")
+    user = staff("add_document")
+    upload = uploads.begin(public, user)
+    with commit():
+        uploads.add_file(uploads.begin(hidden, None), "secret.txt", text("x", b"same"))
+        uploads.add_file(upload, "mine.txt", text("x", b"same"))
+    page = page_of(client, upload)
+    assert "mine.txt" in page
+    assert "same content" not in page
+    assert "Hidden" not in page
+
+
+@pytest.mark.parametrize(
+    ("code", "offered"),
+    [
+        ("needs_ocr", True), ("no_text_layer", True), ("encoder", True), ("internal", True), ("worker_died", True),
+        ("fetch_slow", True), ("too_large", True), ("too_slow", True), ("unpacks_too_large", True),
+        ("password", False), ("not_what_it_says", False), ("unsupported_kind", False), ("damaged", False),
+        ("empty_file", False), ("no_text", False), ("unusable_address", False),
+    ],
+)  # fmt: skip
+def test_trying_again_is_offered_where_it_can_help(admin_client, public, code, offered):
+    upload = uploads.begin(public, None)
+    document = uploads.add_file(upload, "a.txt", text("a.txt")).document
+    assert 'name="item"' not in page_of(admin_client, upload), "it waits already"
+    Document.objects.update(state=State.FAILED, problem={"code": code, "params": {}})
+    Job.objects.all().delete()
+    assert ('name="item"' in page_of(admin_client, upload)) == offered
+    again = reverse("admin:documents_document_again", args=[document.pk])
+    for address in (document.get_absolute_url(), reverse("admin:documents_document_change", args=[document.pk])):
+        assert (again in admin_client.get(address).content.decode()) == offered
+
+
+def test_pictures_are_among_what_can_be_read_only_where_they_can(admin_client, public, monkeypatch):
+    for available in (True, False):
+        monkeypatch.setattr(ocr, "available", lambda available=available: available)
+        page = admin_client.get(reverse(UPLOAD)).content.decode()
+        assert ("TIFF" in page) == available
+        assert "PDF, DOCX" in page
+        assert "XML, YAML, and other source code." in page
+
+
+def test_the_counts_are_said_in_chinese_too(admin_client, public):
+    upload = uploads.begin(public, None, announced=3)
+    for n in range(2):
+        uploads.add_file(upload, f"{n}.txt", text("x", b"text %d" % n))
+    uploads.add_file(upload, "empty.txt", text("x", b""))
+    with translation.override(None):  # or what the request activates stays for the next test
+        answer = admin_client.get(upload.get_absolute_url(), headers={"accept-language": "zh-CN"})
+    assert "共 3 个：0 个就绪，2 个等待中，1 个已拒收" in answer.content.decode()
+
+
 def test_a_group_that_is_sent_twice_is_there_once(admin_client, public):
     addresses = begin(admin_client, public, 2).json()
     files = {"docs/a.txt": b"apples", "docs/deep/a.txt": b"pears"}
@@ -177,7 +290,8 @@ def test_two_thousand_files_are_there_exactly_once(admin_client, public):
     page = page_of(admin_client, upload)
     assert "1,500 of 2,000 ready, 500 waiting" in page
     assert page.count('class="path"') == 100
-    assert "file 1999.txt" in page_of(admin_client, upload, page=20)
+    assert "file 0.txt" in page
+    assert "file 999.txt" in page_of(admin_client, upload, page=20), "by name: folder/9 is the last"
     assert "file 1500.txt" in page_of(admin_client, upload, state="queued")
 
 

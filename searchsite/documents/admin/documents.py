@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
-from django.urls import URLPattern, reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
 from searchsite.documents import addresses, jobs
 from searchsite.documents.admin import uploading
 from searchsite.documents.admin.collections import DeletingWhole
 from searchsite.documents.admin.shown import percent_of, state_badge, with_reason
-from searchsite.documents.forms import DocumentForm
-from searchsite.documents.models import Document, Job
+from searchsite.documents.forms import DocumentForm, Original
+from searchsite.documents.models import Document, Job, State
 
 
 @admin.register(Document)
@@ -42,6 +46,19 @@ class DocumentAdmin(DeletingWhole):
         progress = {f"job_{name}": Subquery(latest.values(name)[:1]) for name in ("done", "total", "step")}
         unneeded = ("live_revision__text", "live_revision__headings", "live_revision__preformatted")
         return documents.defer(*unneeded).annotate(**progress).prefetch_related("tags")
+
+    def get_fields(self, request: HttpRequest, obj: Document | None = None) -> Any:
+        fields = super().get_fields(request, obj)
+        if obj and not self.has_change_permission(request, obj):  # who only looks sees the file by its name, too
+            return ["file_shown" if name == "file" else name for name in fields]
+        return fields
+
+    @admin.display(description=_("file"))
+    def file_shown(self, document: Document) -> SafeString | str:
+        if not document.file:
+            return ""
+        original = Original(document)
+        return format_html('<a href="{}">{}</a>', original.url, original)
 
     @admin.display(description=_("title"), ordering="title")
     def shown_title(self, document: Document) -> str:
@@ -118,14 +135,16 @@ class DocumentAdmin(DeletingWhole):
 
     @admin.action(description=_("Fetch again"), permissions=["change"])
     def fetch_again(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
-        count = 0
-        for document in documents.exclude(url=""):
+        chosen = list(documents)
+        fetched = [document for document in chosen if document.url]
+        for document in fetched:
             addresses.fetch_again(document)
-            count += 1
-        self.message_user(
-            request,
-            ngettext("%d document is being fetched again.", "%d documents are being fetched again.", count) % count,
-        )
+        count, others = len(fetched), len(chosen) - len(fetched)
+        said = [ngettext("%d document is being fetched again.", "%d documents are being fetched again.", count) % count]
+        if others:
+            alone = ngettext("%d has no address and was left alone.", "%d have no address and were left alone.", others)
+            said.append(alone % others)
+        self.message_user(request, " ".join(said), messages.WARNING if others else messages.SUCCESS)
 
     @admin.action(description=_("Cancel"), permissions=["change"])
     def cancel(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
@@ -140,7 +159,24 @@ class DocumentAdmin(DeletingWhole):
         super().save_model(request, obj, form, change)
 
     def get_urls(self) -> list[URLPattern]:
-        return [*uploading.urls(self), *super().get_urls()]
+        again = require_POST(self.admin_site.admin_view(self.again))
+        own = [path("<int:pk>/again/", again, name="documents_document_again")]
+        return [*uploading.urls(self), *own, *super().get_urls()]
+
+    def again(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Have one document read again, from its page here or, named by `next`, the one for readers."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        document = get_object_or_404(Document, pk=pk)
+        if document.state not in (State.QUEUED, State.RUNNING):
+            document.try_again()
+        back = request.POST.get("next", "")
+        if url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+            return HttpResponseRedirect(back)  # the page shows that it waits
+        self.message_user(
+            request, ngettext("%d document is being read again.", "%d documents are being read again.", 1) % 1
+        )
+        return HttpResponseRedirect(reverse("admin:documents_document_change", args=[pk]))
 
     class Media:
         js = ("searchsite/live.js",)

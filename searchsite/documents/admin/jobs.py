@@ -13,13 +13,25 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from searchsite.documents import addresses, jobs, uploads
-from searchsite.documents.admin.shown import state_badge, step_label, with_reason
+from searchsite.documents.admin.shown import percent_of, state_badge, step_label, with_reason
 from searchsite.documents.models import Job, JobQuerySet, State
+
+LABELS = {
+    Job.Kind.INGEST: _("Read #%d"),
+    Job.Kind.FETCH: _("Fetch #%d"),
+    Job.Kind.UNPACK: _("Unpack #%d"),
+    Job.Kind.REBUILD: _("Rebuild #%d"),
+}
 
 
 @admin.register(Job)
 class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("__str__", "about", "state_and_reason", "step_shown", "attempts", "created", "duration")
+    list_display = ("label", "about", "state_and_reason", "created", "duration")
+    fields = (
+        "label", "about", "state_shown", "reason_shown", "step_shown", "attempts", "created", "started", "finished",
+        "duration", "worker",
+    )  # fmt: skip
+    readonly_fields = fields
     list_filter = ("state", "kind")
     list_select_related = ("document", "document__live_revision", "item")
     actions = ("try_again", "cancel")
@@ -38,6 +50,11 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         texts = ("text", "live_revision__text", "live_revision__headings", "live_revision__preformatted")
         return found.defer(*(f"document__{text}" for text in texts))
 
+    @admin.display(description=_("job"), ordering="pk")
+    def label(self, job: Job) -> SafeString:
+        short = str(LABELS[Job.Kind(job.kind)]) % job.pk
+        return format_html('<span class="label">{}</span>', short)
+
     @admin.display(description=_("document or archive"))
     def about(self, job: Job) -> str | SafeString:
         if job.item:
@@ -47,13 +64,18 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("state"), ordering="state")
     def state_shown(self, job: Job) -> SafeString:
-        return state_badge(job.state, job.get_state_display(), job.percent)
+        return state_badge(job.state, job.get_state_display(), percent_of(job.done, job.total))
 
     @admin.display(description=_("state"), ordering="state")
     def state_and_reason(self, job: Job) -> SafeString:
-        return with_reason(self.state_shown(job), job.reason)
+        percent = percent_of(job.done, job.total)
+        return with_reason(state_badge(job.state, job.get_state_display(), percent, job.step), job.reason)
 
-    @admin.display(description=_("step"), ordering="step")
+    @admin.display(description=_("why it failed"))
+    def reason_shown(self, job: Job) -> str:
+        return job.reason
+
+    @admin.display(description=_("step"))
     def step_shown(self, job: Job) -> str:
         return step_label(job.step)
 

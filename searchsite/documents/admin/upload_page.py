@@ -13,13 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from searchsite.documents.access import visible_collections
-from searchsite.documents.admin.shown import state_badge
+from searchsite.documents.admin.shown import percent_of, state_badge
 from searchsite.documents.models import Document, Job, State, Upload, UploadItem
+from searchsite.documents.problems import may_pass
 from searchsite.documents.sources import as_path
 from searchsite.documents.uploads import DELETED, SHOWN, shown_items
 
@@ -38,6 +40,14 @@ LABELS: dict[str, str | Promise] = {
     REFUSED: _("refused"),
     State.CANCELLED: _("cancelled"),
     DELETED: _("deleted"),
+}
+COUNTED: dict[str, str | Promise] = {
+    State.RUNNING: _("%(number)s being worked on"),
+    State.QUEUED: _("%(number)s waiting"),
+    State.FAILED: _("%(number)s failed"),
+    REFUSED: _("%(number)s refused"),
+    State.CANCELLED: _("%(number)s cancelled"),
+    DELETED: _("%(number)s deleted"),
 }
 TABS: dict[str, str | Promise] = {
     "": _("All"),
@@ -78,14 +88,14 @@ class Tab:
 
 @dataclass(frozen=True)
 class Row:
-    """One file as the list shows it. `again`: its work can be queued once more; `copy`: what has the same content."""
+    """One file as the list shows it. `again`: trying again may help; `copy`: what has the same content."""
 
     pk: int
     path: str
     size: int
     state: SafeString
     reason: str
-    copy: str
+    copy: SafeString | str
     address: str
     again: bool
 
@@ -107,16 +117,10 @@ def counts_of(upload_ids: Iterable[int]) -> dict[int, dict[str, int]]:
 def summary(counts: dict[str, int], announced: int = 0) -> str:
     """The counts in a line: "1,790 of 2,000 ready, 5 refused, 202 waiting"."""
     total = max(sum(counts.values()), announced)
-    of_all = gettext("%(ready)s of %(total)s ready") % {
-        "ready": grouped(counts.get(State.READY, 0)),
-        "total": grouped(total),
-    }
-    rest = (
-        f"{grouped(counts[state])} {label}"
-        for state, label in LABELS.items()
-        if state != State.READY and state in counts
-    )
-    return ", ".join([of_all, *rest])
+    ready = grouped(counts.get(State.READY, 0))
+    of_all = gettext("%(ready)s of %(total)s ready") % {"ready": ready, "total": grouped(total)}
+    rest = [str(label) % {"number": grouped(counts[state])} for state, label in COUNTED.items() if state in counts]
+    return pgettext("between counts", ", ").join([of_all, *rest])
 
 
 def grouped(number: int) -> str:
@@ -172,15 +176,15 @@ def time_left(upload: Upload, waiting: int) -> str:
 
 
 def rows(upload: Upload, state: str, page: int, user: User | AnonymousUser) -> list[Row]:
-    """One page of the files in that state ("": all), numbered from 1."""
-    found = shown_items(upload).select_related("document").defer("document__text")
+    """One page of the files in that state ("": all), by name; pages are numbered from 1."""
+    found = shown_items(upload).select_related("document").defer("document__text").order_by("name")
     if state:
         found = found.filter(shown=state)
     items = list(found[(page - 1) * A_PAGE : page * A_PAGE])
     running = _jobs_of([item for item in items if item.shown == State.RUNNING])
-    earlier = _kept_before([item.document.content_hash for item in items if item.document and item.document.file], user)
-    readable = visible_collections(user).filter(pk=upload.collection_id).exists()
-    return [_row(item, running, earlier, readable) for item in items]
+    readable = set(visible_collections(user).values_list("pk", flat=True))
+    copies = _copies(upload, [item.document for item in items if item.document], readable, user)
+    return [_row(item, running, copies, readable) for item in items]
 
 
 def _jobs_of(items: list[Any]) -> dict[tuple[int | None, int | None], Job]:
@@ -191,42 +195,62 @@ def _jobs_of(items: list[Any]) -> dict[tuple[int | None, int | None], Job]:
     return {(job.document_id, job.item_id): job for job in Job.objects.filter(about_these, state=State.RUNNING)}
 
 
-def _kept_before(hashes: list[str], user: User | AnonymousUser) -> dict[str, Document]:
+def _copies(
+    upload: Upload, documents: list[Document], readable: set[int], user: User | AnonymousUser
+) -> dict[int, SafeString]:
+    """A sentence for each of these documents whose content was there before, where the user may know of that."""
+    told = [one for one in documents if one.file and one.state not in (State.FAILED, State.CANCELLED)]
+    earlier = _kept_before([document.content_hash for document in told], readable, user)
+    beside = UploadItem.objects.filter(upload=upload, document__in=list(earlier.values()))
+    paths = dict(beside.values_list("document", "name"))
+    found: dict[int, SafeString] = {}
+    for document in told:
+        twin = earlier.get(document.content_hash)
+        if twin is None or twin.pk >= document.pk:
+            continue
+        name = as_path(paths[twin.pk]) if twin.pk in paths else twin.name or twin.shown_title
+        link = format_html('<a href="{}">{}</a>', _address(twin, readable), name)
+        sentence = gettext("The same content is already kept as “{name}” in {collection}; both are kept.")
+        if twin.pk in paths:
+            sentence = gettext("The same content as “{name}”; both are kept.")
+        found[document.pk] = format_html(sentence, name=link, collection=twin.collection)
+    return found
+
+
+def _kept_before(hashes: list[str], readable: set[int], user: User | AnonymousUser) -> dict[str, Document]:
     """The first document with each content, among those that the user may know of."""
     known = Document.objects.filter(content_hash__in=hashes)
     if not user.has_perm("documents.view_document"):
-        known = known.filter(collection__in=visible_collections(user))
+        known = known.filter(collection__in=readable)
     first = known.order_by().values("content_hash").annotate(first=Min("pk")).values_list("first", flat=True)
     told = ("content_hash", "name", "title", "url", "collection__name", "live_revision__title")
     found = Document.objects.filter(pk__in=list(first)).select_related("collection", "live_revision").only(*told)
     return {document.content_hash: document for document in found}
 
 
+def _address(document: Document, readable: set[int]) -> str:
+    """Where a document is looked at: on the page for readers by those who may, else in the admin."""
+    if document.collection_id in readable:
+        return document.get_absolute_url()
+    return reverse("admin:documents_document_change", args=[document.pk])
+
+
 def _row(
-    item: Any, running: dict[tuple[int | None, int | None], Job], earlier: dict[str, Document], readable: bool
+    item: Any, running: dict[tuple[int | None, int | None], Job], copies: dict[int, SafeString], readable: set[int]
 ) -> Row:
     shown: str = item.shown
     document = item.document
     refused = shown == State.FAILED and not document and not item.archive
-    address, copy = "", ""
-    if document:
-        admin = reverse("admin:documents_document_change", args=[document.pk])
-        address = document.get_absolute_url() if readable else admin
-        twin = earlier.get(document.content_hash)
-        if twin and twin.pk < document.pk:
-            copy = gettext("The same content is already kept as “%(name)s” in %(collection)s; both are kept.") % {
-                "name": twin.name or twin.shown_title,
-                "collection": twin.collection,
-            }
+    problem = document.problem if document else item.problem
     job = running.get((item.document_id, item.pk if item.archive else None))
-    percent, step = (job.percent, job.step) if job else (0, "")
+    percent, step = (percent_of(job.done, job.total), job.step) if job else (None, "")
     return Row(
         pk=item.pk,
         path=as_path(item.name),
         size=item.size or (document.size if document else 0),
         state=state_badge(shown, str(LABELS[REFUSED if refused else shown]), percent, step),
         reason=item.reason,
-        copy=copy,
-        address=address,
-        again=shown in (State.FAILED, State.CANCELLED) and not refused,
+        copy=copies.get(item.document_id, ""),
+        address=_address(document, readable) if document else "",
+        again=shown in (State.FAILED, State.CANCELLED) and not refused and may_pass(problem["code"] if problem else ""),
     )

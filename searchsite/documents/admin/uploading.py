@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -15,11 +16,14 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from searchsite.documents import addresses, uploads
+from searchsite.documents.extract import ocr
 from searchsite.documents.extract.kinds import KINDS
 from searchsite.documents.forms import UploadForm
 from searchsite.documents.models import Collection, Document, Tag, Upload, UploadItem
 
 KNOWN_TAGS = 500  # as many are proposed
+SIZE = re.compile(r"[0-9]{1,15}")
+PICTURES = frozenset(["PNG", "JPEG", "TIFF", "WebP"])
 
 
 def urls(model_admin: ModelAdmin[Document]) -> list[URLPattern]:
@@ -57,7 +61,7 @@ def upload_page(model_admin: ModelAdmin[Document], request: HttpRequest) -> Http
         "known_tags": Tag.objects.values_list("name", flat=True)[:KNOWN_TAGS],
         "limit_mb": settings.SEARCHSITE_MAX_FILE_MB,
         "archive_limit_mb": settings.SEARCHSITE_MAX_ARCHIVE_MB,
-        "kinds": KINDS,
+        "kinds": _kinds(),
     }
     return render(request, "admin/documents/document/upload.html", context)
 
@@ -83,17 +87,22 @@ def begin(model_admin: ModelAdmin[Document], request: HttpRequest) -> HttpRespon
 def take_files(model_admin: ModelAdmin[Document], request: HttpRequest, pk: int) -> HttpResponse:
     """Take some files of an upload in, and say of each why it was refused. Sent twice, they are there once.
 
-    `files` and `paths` are alike in number and order.
+    `files` and `paths` are alike in number and order; so are `paths_kept_back` and `sizes` (in bytes), of files over
+    the limit, which browsers do not send. The answer names those last.
     """
     upload = get_object_or_404(Upload.objects.select_related("collection", "added_by"), pk=pk)
     if not model_admin.has_add_permission(request) or upload.added_by_id != request.user.pk:
         raise PermissionDenied
     files, paths = request.FILES.getlist("files"), request.POST.getlist("paths")
-    if len(files) != len(paths):
-        raise BadRequest("each file needs its path")
+    kept_back, sizes = request.POST.getlist("paths_kept_back"), request.POST.getlist("sizes")
+    if len(files) != len(paths) or len(kept_back) != len(sizes) or not all(map(SIZE.fullmatch, sizes)):
+        raise BadRequest("each file needs its path, and one that was kept back its size")
     if upload.cancelled:
         return JsonResponse({"cancelled": True}, status=409)
     items = [uploads.add_file(upload, path, file) for path, file in zip(paths, files, strict=True)]
+    items += [uploads.refuse(upload, path, int(size)) for path, size in zip(kept_back, sizes, strict=True)]
+    if any(item.pk is None for item in items):
+        raise BadRequest("a file that is not over the limit is to be sent")
     if Upload.objects.filter(pk=pk, cancelled=True).exists():  # while these came: whoever cancelled did not see them
         uploads.cancel(upload)
     return JsonResponse({"files": [{"refused": _refusal(item)} for item in items]})
@@ -110,6 +119,12 @@ def unlike(names: Iterable[str]) -> Iterator[str]:
             told_apart = f"{stem} ({count}){dot}{ending}"
         seen.add(told_apart)
         yield told_apart
+
+
+def _kinds() -> str:
+    """What can be read here, as a list: pictures only with the OCR extra."""
+    kinds = KINDS.removesuffix(" …").split(", ")
+    return ", ".join(kind for kind in kinds if kind not in PICTURES or ocr.available())
 
 
 def _begin(form: UploadForm, request: HttpRequest, announced: int) -> Upload:

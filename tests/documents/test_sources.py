@@ -273,6 +273,46 @@ def test_a_long_file_is_read_as_a_stream(tmp_path: Path, read):
     assert peak < 12 * MB < path.stat().st_size
 
 
+def test_quotes_that_open_in_each_line_are_read_again_only_so_often(tmp_path: Path):
+    opened = 'a",,"c\n'
+    few = list(csv_rows(table(tmp_path, "id,text\n" + opened * 50), Columns(("text",))))
+    assert codes(few) == ["damaged"] * len(few)
+    assert len(few) == 50
+    with pytest.raises(Problem) as raised:
+        list(csv_rows(table(tmp_path, "id,text\n" + opened * 2000), Columns(("text",))))
+    assert raised.value.code == "damaged"
+
+
+def test_many_rows_that_break_alone_are_told_one_by_one(tmp_path: Path):
+    rows = "".join(f'{n},"open\n{n},"closed"x\n{n},good\n' for n in range(3000))
+    found = list(csv_rows(table(tmp_path, "id,text\n" + rows), Columns(("text",), id="id")))
+    assert codes(found) == ["damaged", "damaged", ""] * 3000
+
+
+def test_a_row_of_many_lines_is_read_and_where_it_breaks_it_is_not_held(tmp_path: Path):
+    lines = "".join(f"line {n} of a text\n" for n in range(60_000))
+    [found] = csv_rows(table(tmp_path, f'id,text\n1,"{lines}"\n'), Columns(("text",)))
+    assert found.text == lines.strip()
+    path = table(tmp_path, 'id,text\n1,"' + lines * 20)
+    with pytest.raises(Problem) as raised:
+        list(csv_rows(path, Columns(("text",))))
+    assert raised.value.code == "damaged"
+
+
+def test_a_quote_that_is_never_closed_costs_no_more_memory_than_a_row_may(tmp_path: Path, settings):
+    settings.SEARCHSITE_MAX_CHARACTERS = 100_000
+    path = table(tmp_path, "id,text\n" + 'a",,"c\n' * 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Problem) as raised:
+            list(csv_rows(path, Columns(("text",))))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert raised.value.code == "damaged"
+    assert peak < 5 * MB < path.stat().st_size
+
+
 def test_a_folder_laid_out_as_beir_is_told_and_read(tmp_path: Path):
     lines = [{"_id": "d1", "title": "One", "text": "First."}, {"_id": "d2", "text": "Second.", "metadata": {}}]
     corpus = table(tmp_path, "\n".join(map(json.dumps, lines)), "corpus.jsonl")

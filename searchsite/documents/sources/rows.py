@@ -32,6 +32,9 @@ COMPRESSED = ".gz"
 BROKEN_STREAM = (gzip.BadGzipFile, zlib.error, EOFError)
 PIECE = 2**20  # bytes
 LONGEST_LINE = 8  # for each character of text that is allowed: JSON may write six, "\u4e2d"
+# Where a row of CSV is broken, the lines behind its first are read again: so much of one row, and of a file so many
+# times what it has. A line counts as so many characters more.
+AGAIN, TIMES_AGAIN, PER_LINE = 2**22, 10, 100  # characters, times, characters
 LOOKED_AT = 100  # lines of JSON in which a named key must be found
 NAMED = 50  # columns in a sentence
 LONGEST_TITLE = 300  # characters, as the model has
@@ -184,29 +187,40 @@ def _json_lines(lines: Iterator[tuple[int, str | None]]) -> Iterator[Row]:
 def _csv(lines: Iterator[tuple[int, str | None]], delimiter: str) -> Iterator[tuple[int, list[str] | Problem]]:
     """(number, cells) of each row. Strict, since a quote out of place would make one cell of all up to the next quote.
 
-    Where that happens the row's first line is what is broken, and those behind it are read once more.
+    Where that happens the row's first line is what is broken, and those behind it are read once more, if that is not
+    too much. Raises Problem("damaged").
     """
     again: deque[str] = deque()
     row: list[str] = []
+    size, left = 0, AGAIN  # of the row but its first line; of what may be read again
+    most = LONGEST_LINE * settings.SEARCHSITE_MAX_CHARACTERS
 
     def fed() -> Iterator[str]:
+        nonlocal size
         for line in chain(iter(lambda: again.popleft() if again else None, None), (line for _number, line in lines)):
-            if line is None:
+            if line is None or size > most:
                 raise Problem("damaged")
-            row.append(line)
+            size += len(line) + PER_LINE if row else 0
+            if size <= AGAIN:  # else it may still be read, but not again
+                row.append(line)
             yield line
 
     reader = csv.reader(fed(), delimiter=delimiter, strict=True)
     for number in count(1):
         row.clear()
+        size = 0
         try:
             yield number, next(reader)
         except StopIteration:
             return
         except csv.Error:
             yield number, Problem("damaged")
+            left -= size
+            if size > AGAIN or left < 0:
+                raise Problem("damaged") from None
             again.extendleft(reversed(row[1:]))
             reader = csv.reader(fed(), delimiter=delimiter, strict=True)
+        left += TIMES_AGAIN * (len(row[0]) + PER_LINE)
 
 
 def _by_name(names: list[str], cells: list[str] | Problem) -> dict[str, Any] | Problem:

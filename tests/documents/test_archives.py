@@ -6,6 +6,7 @@ import contextlib
 import io
 import random
 import struct
+import sys
 import tracemalloc
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from searchsite.documents.problems import Problem
-from searchsite.documents.sources import Found
+from searchsite.documents.sources import Found, archives
 from searchsite.documents.sources.archives import entries, open_archive
 from tests.documents.hostile_archives import (
     FIFO,
@@ -162,6 +163,34 @@ def test_names_that_differ_in_what_is_not_shown_have_sources_and_paths_of_their_
     found = found_in(names(*raw, flags=UTF_8))
     assert len({one.source for one in found}) == len({one.path for one in found}) == 4
     assert all(len(text) <= 500 for one in found for text in (one.source, one.path))
+
+
+def steps_of(call) -> int:
+    """How many lines of the module it took."""
+    steps = 0
+
+    def count(frame, event, _argument):
+        nonlocal steps
+        steps += event == "line"
+        return count if frame.f_code.co_filename == archives.__file__ else None
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+def test_numbering_long_names_that_begin_alike_takes_no_more_for_each_the_more_there_are():
+    def found_of(pairs: int) -> list[Found]:
+        return found_in(names(*(b"z" * 478 + b"%05d.md" % (n // 2) for n in range(2 * pairs))))
+
+    found = found_of(200)
+    assert len({one.path for one in found}) == len({one.source for one in found}) == 400
+    assert all(len(text) <= 500 for one in found for text in (one.source, one.path))
+    assert steps_of(lambda: found_of(200)) < 2.2 * steps_of(lambda: found_of(100))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -92,11 +92,10 @@ def entries(archive: Archive, base_source: str, base_path: str) -> Iterator[Foun
     Of two with the same name the second is numbered, so that nothing is lost; what is refused has its problem.
     `open` unpacks the file whole, checks it, and gives a temporary file, or raises Problem("archive_damaged").
     """
-    sources: dict[str, int] = {}
-    paths: dict[str, int] = {}
+    own_source, own_path = _numbering(), _numbering()
     for entry, name in archive.files:
-        source = _numbered(as_source(f"{base_source}!/{name}"), sources)
-        path = _numbered(as_path(f"{base_path}/{name}"), paths)
+        source = own_source(as_source(f"{base_source}!/{name}"))
+        path = own_path(as_path(f"{base_path}/{name}"))
         shown, problem = as_path(name.rpartition("/")[2]), None
         try:
             check_entry(entry, name)
@@ -255,14 +254,19 @@ def _is_left_out(entry: zipfile.ZipInfo, name: str) -> bool:
     return not is_unsafe(name) and any(part.startswith(".") or part.lower() in OF_A_SYSTEM for part in parts)
 
 
-def _numbered(text: str, taken: dict[str, int]) -> str:
-    """The text itself, or with the first number that makes it another than those before."""
-    numbered, number = text, taken.get(text, 0)
-    while numbered in taken:
-        number += 1
-        numbered = f"{text[: LONGEST_PATH - ROOM_FOR_NUMBER]} ({number + 1})"
-    taken[text] = number
-    taken.setdefault(numbered, 0)
+def _numbering() -> Callable[[str], str]:
+    """What gives a text itself, or with the first number that makes it another than those it gave before."""
+    given: set[str] = set()
+    last: dict[str, int] = {}  # number, by what stands before it: long texts that begin alike share their numbers
+
+    def numbered(text: str) -> str:
+        beginning, own = text[: LONGEST_PATH - ROOM_FOR_NUMBER], text
+        while own in given:
+            last[beginning] = last.get(beginning, 1) + 1
+            own = f"{beginning} ({last[beginning]})"
+        given.add(own)
+        return own
+
     return numbered
 
 

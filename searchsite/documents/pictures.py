@@ -230,17 +230,24 @@ def _bound(size: int) -> None:
     for _, size, path in files:
         total += size
         if total > LEAVE * limit:
-            Path(path).unlink(missing_ok=True)
+            with suppress(OSError):
+                os.unlink(path)
 
 
 def _files() -> list[tuple[float, int, str]]:
     """When each file of the cache was written, the bytes that it takes, and its path."""
     found = []
-    for below in folder().iterdir():
-        for entry in os.scandir(below):
-            try:
-                status = entry.stat()
-            except OSError:  # another process has dropped it
-                continue
+    for entry in (entry for below in _listed(folder()) for entry in _listed(below)):
+        with suppress(OSError):  # another process has dropped it
+            status = entry.stat()
             found.append((status.st_mtime, max(status.st_size, LEAST_SIZE), entry.path))
     return found
+
+
+def _listed(path: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where it has been deleted, or is no folder."""
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except OSError:
+        return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 from xml.etree import ElementTree
 
@@ -448,6 +449,30 @@ def test_the_cache_is_bounded_and_drops_the_oldest(settings, tmp_path):
         assert sum(found.stat().st_size for found in pictures.folder().rglob("*.*")) <= 2**20
         assert kept == list(range(number + 1))[-len(kept) :]
     assert len(kept) >= 7
+
+
+@pytest.mark.parametrize(("gone", "left"), [("ab", ["1.webp"]), ("", [])])
+def test_a_cache_that_is_deleted_while_it_is_looked_at_costs_nobody_a_picture(gone, left, monkeypatch):
+    """A folder in it, or all of it, when the first is opened."""
+    for name in ("ab", "cd") if left else ("ab",):
+        pictures._keep(pictures.folder() / name / "1.webp", bytes(10))
+    scandir = os.scandir
+
+    def deleted_before(path):
+        if os.path.basename(path) == "ab":
+            monkeypatch.setattr(os, "scandir", scandir)  # which deleting uses, too
+            shutil.rmtree(pictures.folder() / gone)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deleted_before)
+    assert [os.path.basename(path) for _, _, path in pictures._files()] == left
+    assert os.scandir is scandir, "it was deleted"
+
+
+def test_a_cache_that_is_not_there_is_bounded(monkeypatch):
+    monkeypatch.setattr(pictures, "_added", {})
+    pictures._bound(10)
+    assert not pictures.folder().exists()
 
 
 def test_many_small_files_are_bounded_too(settings):

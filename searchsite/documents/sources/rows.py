@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import zlib
 from collections import deque
@@ -121,7 +122,7 @@ def _jsonl(path: Path, columns: Columns, needed: list[str]) -> Iterator[Found]:
 
 def _documents(rows: Iterator[Row], columns: Columns, path: Path, where: str) -> Iterator[Found]:
     """where: a sentence's pattern for the place of a row in its file."""
-    base = f"{SCHEME}{path.resolve()}#"
+    base = f"{SCHEME}{os.path.abspath(path)}#"
     seen: set[str] = set()
     for number, row in rows:
         shown = as_path(where % {"file": path.name, "number": number})

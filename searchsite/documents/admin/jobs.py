@@ -83,7 +83,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def duration(self, job: Job) -> str:
         if not (job.started and job.finished):
             return ""
-        return f"{(job.finished - job.started).total_seconds():.1f} s"
+        return f"{(job.finished - job.started).total_seconds():.1f}\u00a0s"
 
     @admin.action(description=_("Try again"), permissions=["view"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:

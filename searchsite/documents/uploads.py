@@ -88,7 +88,7 @@ def add_file(upload: Upload, path: str, file: File[Any]) -> UploadItem:
     item = UploadItem.objects.filter(upload=upload, name=name).first() or UploadItem(upload=upload, name=name)
     if item.pk and not item.problem:
         return item
-    item.size, item.problem, item.state = file.size or 0, None, State.READY
+    item.announced, item.size, item.problem, item.state = True, file.size or 0, None, State.READY
     try:
         if _is_archive(path):
             _take_in_archive(item, file)
@@ -120,7 +120,7 @@ def refuse(upload: Upload, path: str, size: int) -> UploadItem:
     try:
         check_archive_size(as_path(path), size) if _is_archive(path) else check_size(as_path(path), size)
     except Problem as problem:
-        item.size, item.state, item.problem = size, State.FAILED, problem.as_json()
+        item.announced, item.size, item.state, item.problem = True, size, State.FAILED, problem.as_json()
         item.save()
     return item
 

@@ -324,13 +324,17 @@
     const {status} = await post(upload.cancel, new FormData());
     phase = "over";
     if (status) location.assign(upload.page);
-    else warn(words.network);
+    else {
+      warn(words.network);
+      buttons.cancel.disabled = false;
+    }
   });
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (phase !== "choosing") return;
     await reading;
+    if (phase !== "choosing") return; // pressed twice while folders were read
     if (chosen.size && chosen.size === count("too-large") && !form.elements.addresses.value.trim()) {
       complain([words.noneFits]);
       return;

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
-from searchsite.documents import jobs, uploads
+from searchsite.documents import addresses, jobs, unpack, uploads
 from searchsite.documents.admin.uploading import unlike
 from searchsite.documents.extract import ocr
 from searchsite.documents.models import Collection, Document, Job, State, Tag, Upload, UploadItem
@@ -243,6 +243,25 @@ def test_the_counts_are_said_in_chinese_too(admin_client, public):
     with translation.override(None):  # or what the request activates stays for the next test
         answer = admin_client.get(upload.get_absolute_url(), headers={"accept-language": "zh-CN"})
     assert "共 3 个：0 个就绪，2 个等待中，1 个已拒收" in answer.content.decode()
+
+
+def test_what_comes_out_of_an_archive_or_from_an_address_is_none_of_the_files_that_are_to_come(admin_client, public):
+    upload = uploads.begin(public, None, announced=3)
+    addresses.add_address(upload, "https://example.com/a")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for n in range(4):
+            archive.writestr(f"{n}.txt", f"text {n}")
+    uploads.add_file(upload, "pack.zip", text("pack.zip", packed.getvalue()))
+    jobs.run_next({Job.Kind.UNPACK: unpack.unpack, Job.Kind.FETCH: lambda _job, _progress: None}, "worker")
+    jobs.run_next({Job.Kind.UNPACK: unpack.unpack, Job.Kind.FETCH: lambda _job, _progress: None}, "worker")
+    assert upload.items.count() == 1 + 1 + 4
+    page = admin_client.get(upload.get_absolute_url())
+    assert "2 files are not here yet" in page.content.decode()
+    assert "of 8 ready" in page.content.decode()
+    uploads.refuse(upload, "huge.bin", 10**12)
+    uploads.add_file(upload, "last.txt", text("last.txt", b"the last"))
+    assert "not here yet" not in admin_client.get(upload.get_absolute_url()).content.decode()
 
 
 def test_a_group_that_is_sent_twice_is_there_once(admin_client, public):

@@ -114,9 +114,9 @@ def counts_of(upload_ids: Iterable[int]) -> dict[int, dict[str, int]]:
     return found
 
 
-def summary(counts: dict[str, int], announced: int = 0) -> str:
+def summary(counts: dict[str, int], missing: int) -> str:
     """The counts in a line: "1,790 of 2,000 ready, 5 refused, 202 waiting"."""
-    total = max(sum(counts.values()), announced)
+    total = sum(counts.values()) + missing
     ready = grouped(counts.get(State.READY, 0))
     of_all = gettext("%(ready)s of %(total)s ready") % {"ready": ready, "total": grouped(total)}
     rest = [str(label) % {"number": grouped(counts[state])} for state, label in COUNTED.items() if state in counts]
@@ -128,9 +128,9 @@ def grouped(number: int) -> str:
     return str(number_format(number, force_grouping=True))
 
 
-def segments(counts: dict[str, int], announced: int) -> list[Segment]:
+def segments(counts: dict[str, int], missing: int) -> list[Segment]:
     """The parts of the bar; the few among many are still to be seen."""
-    whole = max(sum(counts.values()), announced, 1)
+    whole = max(sum(counts.values()) + missing, 1)
     found, x = [], 0.0
     for state, label in LABELS.items():
         if count := counts.get(state, 0):
@@ -148,14 +148,17 @@ def tabs(counts: dict[str, int], chosen: str) -> list[Tab]:
     return [Tab(state, label, numbers.get(state, 0), state == chosen) for state, label in TABS.items()]
 
 
-def missing(upload: Upload, counts: dict[str, int]) -> int:
-    """How many files were announced and are not here."""
-    return 0 if upload.cancelled else max(0, upload.announced - sum(counts.values()))
+def missing_of(uploads: Iterable[Upload]) -> dict[int, int]:
+    """How many files of each upload were announced and are not here; none are missed of one that was cancelled."""
+    open_ones = [upload for upload in uploads if not upload.cancelled]
+    items = UploadItem.objects.filter(upload__in=open_ones, announced=True).order_by()
+    here = dict(items.values("upload").annotate(count=Count("pk")).values_list("upload", "count"))
+    return {upload.pk: max(0, upload.announced - here.get(upload.pk, 0)) for upload in open_ones}
 
 
-def is_busy(upload: Upload, counts: dict[str, int]) -> bool:
+def is_busy(upload: Upload, counts: dict[str, int], missing: int) -> bool:
     """Whether something of the upload may still change by itself."""
-    on_its_way = missing(upload, counts) > 0 and timezone.now() - upload.created < SENDING
+    on_its_way = missing > 0 and timezone.now() - upload.created < SENDING
     return on_its_way or bool(counts.get(State.QUEUED) or counts.get(State.RUNNING))
 
 

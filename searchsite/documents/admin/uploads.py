@@ -27,8 +27,9 @@ class UploadList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         counts = upload_page.counts_of(upload.pk for upload in self.result_list)
+        missing = upload_page.missing_of(self.result_list)
         for upload in self.result_list:
-            upload.counts = counts.get(upload.pk, {})
+            upload.counts, upload.missing = counts.get(upload.pk, {}), missing.get(upload.pk, 0)
 
 
 @admin.register(Upload)
@@ -69,7 +70,7 @@ class UploadAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("files"))
     def summary(self, upload: Upload) -> str:
-        return upload_page.summary(upload.counts, upload.announced)  # type: ignore[attr-defined]
+        return upload_page.summary(upload.counts, upload.missing)  # type: ignore[attr-defined]
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -150,14 +151,15 @@ def _shown(upload: Upload, request: HttpRequest) -> dict[str, Any]:
     pages = max(1, -(-chosen.count // upload_page.A_PAGE))
     page = min(max(1, _number(request.GET.get("page", ""))), pages)
     waiting = counts.get(State.QUEUED, 0) + counts.get(State.RUNNING, 0)
-    missing = upload_page.missing(upload, counts)
+    missing = upload_page.missing_of([upload]).get(upload.pk, 0)
+    busy = upload_page.is_busy(upload, counts, missing)
     return {
-        "summary": upload_page.summary(counts, 0 if upload.cancelled else upload.announced),
-        "segments": upload_page.segments(counts, 0 if upload.cancelled else upload.announced),
+        "summary": upload_page.summary(counts, missing),
+        "segments": upload_page.segments(counts, missing),
         "missing": missing,
-        "busy": upload_page.is_busy(upload, counts),
+        "busy": busy,
         "time_left": upload_page.time_left(upload, waiting),
-        "can_cancel": bool(waiting) or (missing > 0 and upload_page.is_busy(upload, counts)),
+        "can_cancel": bool(waiting) or (missing > 0 and busy),
         "can_try_again": bool(counts.get(State.FAILED) or counts.get(State.CANCELLED)),
         "tabs": tabs,
         "state": state,

@@ -45,6 +45,8 @@ class UploadItem(models.Model):
 
     upload = models.ForeignKey(Upload, models.CASCADE, related_name="items")
     name = models.CharField(_("name"), max_length=500)  # with its folders, as it was handed in
+    # Handed in as a file of its own, as Upload.announced counts them: no address, and nothing out of an archive.
+    announced = models.BooleanField(default=False)
     size = models.BigIntegerField(_("size in bytes"), default=0)
     document = models.ForeignKey(Document, models.SET_NULL, null=True, related_name="upload_items")
     archive = models.FileField(storage=originals, upload_to=_stored_as, max_length=200, blank=True)

@@ -177,13 +177,14 @@ def test_the_admin_links_all_copies(public, upload, admin_client):
 
 
 def test_uploading_a_copy_says_so_and_keeps_it(public, upload, admin_client):
-    upload(public, "beans.txt")
+    first = upload(public, "beans.txt")
     page = admin_client.post(
         reverse("admin:documents_document_upload"),
         {"collection": public.pk, "files": SimpleUploadedFile("copy.txt", LONG_LINE)},
         follow=True,
     ).content.decode()
-    assert "The same content is already kept as “beans.txt”" in page
+    linked = f'<a href="{first.get_absolute_url()}">beans.txt</a>'
+    assert f"The same content is already kept as “{linked}” in Public; both are kept." in page
     assert Document.objects.count() == 2
 
 

@@ -29,18 +29,10 @@ SHOWN = Case(
 )
 
 
-def check_size(name: str, size: int) -> None:
-    """Raise Problem for an empty file or one over the limit, before anything is stored."""
-    limit = settings.SEARCHSITE_MAX_FILE_MB
-    if size == 0:
-        raise Problem("empty_file", name=name)
-    if size > limit * 1024 * 1024:
-        raise Problem("too_large", name=name, size=megabytes(size), limit=limit)
-
-
-def check_archive_size(name: str, size: int) -> None:
-    """As `check_size`, for an archive."""
-    limit = settings.SEARCHSITE_MAX_ARCHIVE_MB
+def check_size(name: str, size: int, limit_mb: int | None = None) -> None:
+    """Raise Problem for an empty file or one over the limit (of a file, unless another is given), before anything is
+    stored."""
+    limit = limit_mb or settings.SEARCHSITE_MAX_FILE_MB
     if size == 0:
         raise Problem("empty_file", name=name)
     if size > limit * 1024 * 1024:
@@ -118,7 +110,7 @@ def refuse(upload: Upload, path: str, size: int) -> UploadItem:
     if item.pk:
         return item
     try:
-        check_archive_size(as_path(path), size) if _is_archive(path) else check_size(as_path(path), size)
+        check_size(as_path(path), size, settings.SEARCHSITE_MAX_ARCHIVE_MB if _is_archive(path) else None)
     except Problem as problem:
         item.announced, item.size, item.state, item.problem = True, size, State.FAILED, problem.as_json()
         item.save()
@@ -131,7 +123,7 @@ def _is_archive(path: str) -> bool:
 
 def _take_in_archive(item: UploadItem, file: File[Any]) -> None:
     """Store an archive, whose unpacking is queued. Raises Problem."""
-    check_archive_size(item.name, file.size or 0)
+    check_size(item.name, file.size or 0, settings.SEARCHSITE_MAX_ARCHIVE_MB)
     item.archive.save("upload", file, save=False)
     item.state = State.QUEUED
     with transaction.atomic():

@@ -89,23 +89,24 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             document.state = State.QUEUED
         with transaction.atomic(using=self.db):
             created = super().bulk_create(documents, *args, **kwargs)
-            self.model.objects.filter(pk__in=[document.pk for document in created]).queue_work(bulk=True)
+            for kind in (Job.Kind.FETCH, Job.Kind.INGEST):
+                Job.queue(kind, [document.pk for document in created if document.work == kind], bulk=True)
         return created
 
-    def queue_work(self, *, bulk: bool = False) -> None:
+    def queue_work(self) -> int:
         """Queue what makes these documents findable: reading them, or fetching those that have only an address."""
-        self._queue(UNFETCHED, bulk)
+        return self._queue(UNFETCHED)
 
     def try_again(self) -> int:
         """Queue once more what was last to be done with these documents, whatever came of it; returns how many."""
         latest = Job.objects.filter(document=OuterRef("pk")).order_by("-pk").values("kind")[:1]
         was_fetching = Q(pk__in=self.model.objects.annotate(latest=Subquery(latest)).filter(latest=Job.Kind.FETCH))
-        return self._queue(UNFETCHED | was_fetching, bulk=None)
+        return self._queue(UNFETCHED | was_fetching)
 
-    def _queue(self, to_fetch: Q, bulk: bool | None) -> int:
-        """Queue these documents, fetching those of the condition. bulk: None for as many as it takes."""
+    def _queue(self, to_fetch: Q) -> int:
+        """Queue these documents, fetching those of the condition; returns how many."""
         ids = list(self.order_by("pk").values_list("pk", flat=True).distinct())
-        bulk = len(ids) > MANY if bulk is None else bulk
+        bulk = len(ids) > MANY
         with transaction.atomic(using=self.db):
             for first in range(0, len(ids), 500):
                 some = self.model.objects.filter(pk__in=ids[first : first + 500])
@@ -127,7 +128,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
                 for document in self.model.objects.filter(pk__in=ids):
                     document.save()  # finds the new content hash, and queues
             elif "title" in values:
-                self.model.objects.filter(pk__in=ids).queue_work(bulk=len(ids) > 1)
+                self.model.objects.filter(pk__in=ids).queue_work()
         return rows
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -222,10 +223,15 @@ class Document(models.Model):
                 options["update_fields"] = self._columns_to_save(options.get("update_fields"), changed)
             super().save(**options)
             if changed:
-                Document.objects.filter(pk=self.pk).queue_work()
+                Job.queue(self.work, [self.pk])
 
     def get_absolute_url(self) -> str:
         return reverse("document", args=[self.pk])
+
+    @property
+    def work(self) -> Job.Kind:
+        """What makes it findable: being read, or first fetched (as UNFETCHED says of rows)."""
+        return Job.Kind.FETCH if self.url and not self.file and not self.text else Job.Kind.INGEST
 
     def _columns_to_save(self, asked: Iterable[str] | None, changed: bool) -> set[str]:
         """The columns that are this object's to write: what workers write meanwhile is not put back to what it was
@@ -281,66 +287,3 @@ class Document(models.Model):
     def try_again(self) -> None:
         """Queue the work once more, whatever came of it before."""
         Document.objects.filter(pk=self.pk).try_again()
-
-
-class Revision(models.Model):
-    """What one content and title of a document came to. Only the document's live revision is ever found or shown."""
-
-    document = models.ForeignKey(Document, models.CASCADE, related_name="revisions")
-    content_hash = models.CharField(max_length=64, db_index=True)
-    given_title = models.CharField(max_length=300, blank=True)
-    title = models.CharField(max_length=300)
-    kind = models.CharField(max_length=20, blank=True)
-    found_title = models.CharField(max_length=300, blank=True)  # in the file, not its name
-    # Passages are encoded under this title where it is not empty: that of an earlier copy of the same content.
-    encoded_title = models.CharField(max_length=300, blank=True)
-    author = models.CharField(max_length=200, blank=True)
-    written = models.DateField(null=True)
-    language = models.CharField(max_length=10, default="en")
-    pipeline = models.CharField(max_length=40)
-    text = models.TextField()
-    unread = models.JSONField(default=list)
-    pages = models.JSONField(null=True)
-    headings = models.JSONField(default=list)
-    preformatted = models.JSONField(default=list)
-    split = models.BooleanField(default=False)
-    created = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("revision")
-        verbose_name_plural = _("revisions")
-
-    def __str__(self) -> str:
-        return f"{self.title} ({self.pk})"
-
-    @property
-    def unread_pages(self) -> str:
-        """The numbers of the pages that are pictures and were not read, as "1, 3–5"; empty when all were."""
-        runs: list[list[int]] = []
-        for page in self.unread:
-            if runs and page == runs[-1][-1] + 1:
-                runs[-1] = [runs[-1][0], page]
-            else:
-                runs.append([page])
-        return ", ".join("–".join(map(str, run)) for run in runs)
-
-
-class Passage(models.Model):
-    """A stretch of a revision's text: `revision.text[start:end] == text`, counted in characters."""
-
-    revision = models.ForeignKey(Revision, models.CASCADE, related_name="passages")
-    ordinal = models.PositiveIntegerField()
-    start = models.PositiveIntegerField()
-    end = models.PositiveIntegerField()
-    page = models.PositiveIntegerField(null=True)
-    heading_path = models.JSONField(default=list)
-    language = models.CharField(max_length=10, default="en")
-    text = models.TextField()
-
-    class Meta:
-        verbose_name = _("passage")
-        verbose_name_plural = _("passages")
-        constraints = [models.UniqueConstraint(fields=["revision", "ordinal"], name="one_passage_an_ordinal")]
-
-    def __str__(self) -> str:
-        return f"{self.start}-{self.end}"

@@ -97,6 +97,7 @@ def test_pictures_in_a_folder_are_left_out_without_the_ocr_extra(folder, run, mo
     ("arguments", "says"),
     [
         (["--collection", " "], "Give the collection a name"),
+        (["--collection", "x" * 201], "of 1 to 200 characters"),
         (["--collection", "X", "--allow-empty"], "--allow-empty says what --sync may do"),
         (["--collection", "X", "--title-column", "t"], "--text-column"),
         (["--collection", "X", "--text-column", "t"], "none is named"),

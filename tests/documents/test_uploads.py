@@ -124,3 +124,11 @@ def test_an_address_that_cannot_be_one_is_kept_with_its_reason(upload):
     assert item.state == State.FAILED
     assert "http://" in item.reason
     assert not Document.objects.exists()
+
+
+def test_a_path_that_no_database_keeps_is_refused_like_others(upload):
+    """NUL and halves of characters: PostgreSQL stores neither, in text or in JSON."""
+    item = uploads.refuse(upload, "a\0b\ud800.bin", 10**12)
+    item.refresh_from_db()
+    assert (item.state, item.problem["code"]) == (State.FAILED, "too_large")
+    assert not set("\0\ud800") & set(item.name + item.problem["params"]["name"])

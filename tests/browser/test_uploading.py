@@ -159,6 +159,41 @@ def test_a_dropped_folder_is_looked_through_to_its_end(watched):
     assert names == ["top/1.txt", "top/2.txt", "top/3.txt", "top/deep/1.txt"]
 
 
+def test_pressed_twice_while_a_folder_is_looked_through_one_upload_is_begun(watched, nobody_works):
+    page = watched.page
+    page.evaluate(
+        f"""() => {{
+            const file = (name) => ({{name, isFile: true, file: (found) => found(new File([name], name))}});
+            const left = Array.from({{length: 30}}, (_, n) => file(`${{n}}.txt`));
+            const slowly = (found) => setTimeout(() => found(left.splice(0, 5)), 100);
+            const top = {{name: "top", isFile: false, createReader: () => ({{readEntries: slowly}})}};
+            const item = {{kind: "file", webkitGetAsEntry: () => top, getAsFile: () => null}};
+            ({DROP})(() => ({{types: ["Files"], items: [item]}}));
+            const form = document.getElementById("upload-form");
+            form.requestSubmit();
+            form.requestSubmit();
+        }}"""
+    )
+    page.wait_for_url("**/admin/documents/upload/*/change/")
+    assert Upload.objects.get().announced == 30
+    assert UploadItem.objects.count() == 30
+
+
+def test_a_cancelling_that_the_network_lost_can_be_pressed_again(watched, many, nobody_works, held):
+    page = watched.page
+    page.route("**/cancel/", lambda route: route.abort())
+    page.set_input_files("#id_files", many)
+    page.click("input[type=submit]")
+    wait_until(page, lambda: len(held) == 3)
+    page.click("button[data-do=cancel]")
+    page.wait_for_selector("text=The site could not be reached")
+    page.unroute("**/cancel/")
+    page.click("button[data-do=cancel]")
+    page.wait_for_url("**/admin/documents/upload/*/change/")
+    assert Upload.objects.get().cancelled
+    forgive(watched)
+
+
 def test_a_file_can_be_left_out_again_and_one_of_the_same_name_is_told_apart(watched):
     page = watched.page
     for content in (b"apples", b"apples, too", b"pears"):

@@ -1,0 +1,279 @@
+"""Keywords: a BM25 index of all findable passages, in a folder of its own (tantivy).
+
+BM25 with k1 = 1.2 and b = 0.75 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009), one document a
+passage. What its terms are is said in terms.py; this module stores them and looks them up. One process writes; any
+number read, each what was committed when it last reloaded. The folder is a cache of the database.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+from tantivy import Occur, Query
+
+from searchsite.index import terms
+
+FORMAT = 1  # of the folder and of what terms.py makes: an index of another format is made anew
+ABOUT = "lexical.json"
+HEAP = 64_000_000  # bytes that a writer may fill before it writes a segment
+SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in the order of their ids
+
+# What a term is worth in each field, see benchmarks/README.md.
+WORDS, TITLE, GRAMS = 1.0, 0.3, 0.5
+# A word that no passage has is taken for a typing error of words that are so many letters away.
+FUZZY = ((4, 1), (8, 2))  # (letters from, distance)
+FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
+
+
+class LexicalError(Exception):
+    """The index in a folder is missing, damaged or of another format. The message is a sentence."""
+
+
+class LexicalBusy(Exception):
+    """Another process is writing to the folder."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A findable passage. `title`: of its document, with the headings above it; `language`: ISO 639-1."""
+
+    passage: int
+    document: int
+    collection: int
+    title: str
+    text: str
+    language: str
+
+
+class LexicalIndex:
+    """What was committed to a folder when it was opened or last reloaded."""
+
+    def __init__(self, folder: Path, index: tantivy.Index) -> None:
+        self.folder = folder
+        self._index = index
+        self._schema = index.schema
+        self._see()
+
+    def reload(self) -> None:
+        """See the newest commit. Raises LexicalError."""
+        with _as_lexical_error(self.folder):
+            self._index.reload()
+            self._see()
+
+    def _see(self) -> None:
+        searcher = self._index.searcher()
+        stated = searcher.search(Query.term_query(self._schema, "state", 1), 1, count=False).hits
+        if not stated:
+            raise ValueError("it was never committed")
+        number = searcher.fast_field_values("number", [stated[0][1]])[0]
+        languages = tuple(term for term, _count in searcher.terms_with_prefix("language", ""))
+        self._seen = searcher, int(number or 0), languages  # one assignment: another thread sees all of it or nothing
+
+    @property
+    def number(self) -> int:
+        """The change number of the database up to which the index has come."""
+        return self._seen[1]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self._seen[2]
+
+    def ids(self) -> NDArray[np.int64]:
+        """The ids of all passages in the index, ascending."""
+        return np.sort(np.fromiter((pk for pk, _ in self._best(Query.exists_query("passage"), None)), np.int64))
+
+    def search(
+        self, question: str, k: int, collections: frozenset[int] | None = None, phrases: Sequence[str] = ()
+    ) -> list[tuple[int, float]]:
+        """(passage, BM25 score) of the k best passages in these collections (None: in all), equal ones by their ids.
+
+        With phrases, only passages that hold all their words: whether in this order, the text must tell.
+        """
+        asked = self._question(" ".join([question, *phrases]))
+        if asked is None or k <= 0 or collections == frozenset():
+            return []
+        required = [self._any("collection", collections)] if collections is not None else []
+        for phrase in phrases:
+            surface, grams = terms.of_phrase(phrase)
+            required += [self._term("surface", term) for term in surface]
+            required += [self._term("grams", term) for term in grams]
+        return self._best(self._within(asked, required), k)
+
+    def scores(self, question: str, passages: Sequence[int]) -> dict[int, float]:
+        """BM25 scores of those of these passages that have any of the question's terms."""
+        asked = self._question(question)
+        if asked is None or not passages:
+            return {}
+        return dict(self._best(self._within(asked, [self._any("passage", passages)]), len(passages)))
+
+    def _best(self, query: Query, k: int | None) -> list[tuple[int, float]]:
+        with _as_lexical_error(self.folder):
+            searcher = self._seen[0]
+            hits = searcher.search(query, searcher.num_docs or 1 if k is None else k + SLACK, count=False).hits
+            ids = searcher.fast_field_values("passage", [address for _score, address in hits])
+        found = [(int(pk or 0), float(score or 0)) for pk, (score, _address) in zip(ids, hits, strict=True)]
+        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+    def _question(self, question: str) -> Query | None:
+        """The sum of what the question asks for; None where it asks for nothing that can be looked up."""
+        asked = terms.of_question(question, self.languages)
+        parts = [part for one in asked if (part := self._asked(one)) is not None]
+        return Query.boolean_query([(Occur.Should, part) for part in parts]) if parts else None
+
+    def _asked(self, asked: terms.Asked) -> Query | None:
+        searcher = self._seen[0]
+        if asked.grams:
+            return Query.boost_query(_one_of([self._term("grams", term) for term in asked.grams]), GRAMS)
+        held = [term for term in asked.words if searcher.doc_freq("words", term)]
+        if held:
+            words = Query.boost_query(_one_of([self._term("words", term) for term in held]), WORDS)
+            title = Query.boost_query(_one_of([self._term("title", term) for term in held]), TITLE)
+            return Query.boolean_query([(Occur.Should, words), (Occur.Should, title)])
+        return self._misspelt(asked.surface)
+
+    def _misspelt(self, word: str) -> Query | None:
+        distance = max((distance for letters, distance in FUZZY if len(word) >= letters), default=0)
+        if not distance or not word.isalpha() or self._seen[0].doc_freq("surface", word):
+            return None
+        return Query.const_score_query(
+            Query.fuzzy_term_query(self._schema, "surface", word, distance), FUZZY_WORTH * WORDS
+        )
+
+    def _term(self, field: str, term: str) -> Query:
+        return Query.term_query(self._schema, field, term, index_option="basic" if field == "surface" else "freq")
+
+    def _any(self, field: str, values: Iterable[int]) -> Query:
+        return Query.term_set_query(self._schema, field, sorted(values))
+
+    def _within(self, asked: Query, required: Sequence[Query]) -> Query:
+        conditions = [(Occur.Must, Query.const_score_query(one, 0.0)) for one in required]
+        return Query.boolean_query([(Occur.Must, asked), *conditions])
+
+
+def _one_of(queries: Sequence[Query]) -> Query:
+    return queries[0] if len(queries) == 1 else Query.disjunction_max_query(queries)
+
+
+class Writer:
+    """Changes to a folder's index, seen by nobody before `commit`."""
+
+    def __init__(self, schema: tantivy.Schema, writer: tantivy.IndexWriter) -> None:
+        self._schema = schema
+        self._writer = writer
+
+    def replace(self, documents: Sequence[int], rows: Iterable[Row]) -> None:
+        """From the next commit on these documents have exactly these rows."""
+        for first in range(0, len(documents), 1000):
+            some = list(documents[first : first + 1000])
+            self._writer.delete_documents_by_query(Query.term_set_query(self._schema, "document", some))
+        for row in rows:
+            self._writer.add_document(_document(row))
+
+    def commit(self, number: int) -> None:
+        """Make the changes durable, together with the database's change number up to which they go."""
+        self._writer.delete_documents_by_term("state", 1)
+        state = tantivy.Document()
+        state.add_unsigned("state", 1)
+        state.add_unsigned("number", number)
+        self._writer.add_document(state)
+        self._writer.commit()
+
+
+def _document(row: Row) -> tantivy.Document:
+    text, title = terms.of_passage(row.text, row.language), terms.of_passage(row.title, row.language)
+    document = tantivy.Document()
+    for field, value in (("passage", row.passage), ("document", row.document), ("collection", row.collection)):
+        document.add_unsigned(field, value)
+    document.add_text("language", row.language)
+    document.add_text("words", " ".join([*title.words, *text.words]))
+    document.add_text("title", " ".join(title.words))
+    document.add_text("grams", " ".join([*title.grams, *text.grams]))
+    document.add_text("surface", " ".join(dict.fromkeys([*title.surface, *text.surface])))
+    return document
+
+
+def create(folder: Path) -> None:
+    """Make an index without passages, at number 0, in a folder that does not exist yet."""
+    folder.mkdir(parents=True)
+    schema = tantivy.SchemaBuilder()
+    for field in ("passage", "document", "collection", "state", "number"):
+        schema.add_unsigned_field(field, indexed=True, fast=True)
+    schema.add_text_field("language", tokenizer_name="raw", index_option="basic")
+    for field in ("words", "title", "grams"):
+        schema.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
+    schema.add_text_field("surface", tokenizer_name="whitespace", index_option="basic")
+    tantivy.Index(schema.build(), str(folder))
+    with _writer(folder) as writer:
+        writer.commit(0)
+    (folder / ABOUT).write_text(json.dumps({"format": FORMAT}))  # last: without it the folder is not whole
+
+
+def opened(folder: Path) -> LexicalIndex:
+    """The index in a folder, as of its newest commit. Raises LexicalError."""
+    with _as_lexical_error(folder):
+        _check_format(folder)
+        return LexicalIndex(folder, _open(folder))
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Writer]:
+    """A writer to the index in a folder; what was not committed at the end is forgotten.
+
+    Raises LexicalBusy and LexicalError.
+    """
+    with _as_lexical_error(folder):
+        _check_format(folder)
+    with _writer(folder) as writer:
+        yield writer
+
+
+@contextmanager
+def _writer(folder: Path) -> Iterator[Writer]:
+    with _as_lexical_error(folder):
+        index = _open(folder)
+        try:
+            writer = index.writer(HEAP, 1)
+        except ValueError as error:
+            if "LockBusy" in str(error) or "lock" in str(error).lower():
+                raise LexicalBusy(f"Another process writes to {folder.name}.") from error
+            raise
+    try:
+        yield Writer(index.schema, writer)
+    except BaseException:
+        writer.rollback()
+        raise
+    finally:
+        writer.wait_merging_threads()  # lets go of the lock
+
+
+def _open(folder: Path) -> tantivy.Index:
+    index = tantivy.Index.open(str(folder))
+    index.register_tokenizer("whitespace", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
+    index.config_reader("manual")
+    index.reload()
+    return index
+
+
+def _check_format(folder: Path) -> None:
+    found = json.loads((folder / ABOUT).read_text())["format"]
+    if found != FORMAT:
+        raise LexicalError(f"The lexical index in {folder.name} has format {found}, not {FORMAT}: it must be made anew.")
+
+
+@contextmanager
+def _as_lexical_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:  # ValueError: whatever tantivy raises
+        raise LexicalError(
+            f"The lexical index in {folder.name} cannot be read ({error}): it must be made anew."
+        ) from error

@@ -8,7 +8,7 @@ number read, each what was committed when it last reloaded. The folder is a cach
 from __future__ import annotations
 
 import json
-import threading
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ HEAP = 64_000_000  # bytes that a writer may fill before it writes a segment
 SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in the order of their ids
 
 # What a term is worth in each field, see benchmarks/README.md.
-WORDS, TITLE, GRAMS = 1.0, 0.3, 0.5
+WORDS, TITLE, GRAMS = 1.0, 0.3, 0.3
 # A word that no passage has is taken for a typing error of words that are so many letters away.
 FUZZY = ((4, 1), (8, 2))  # (letters from, distance)
 FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
@@ -114,6 +114,17 @@ class LexicalIndex:
         if asked is None or not passages:
             return {}
         return dict(self._best(self._within(asked, [self._any("passage", passages)]), len(passages)))
+
+    def full_score(self, question: str) -> float:
+        """About the score of a passage of average length that has each term of the question once: the sum of the
+        terms' weights. What no passage has weighs most. 0 where the question has no terms."""
+        searcher = self._seen[0]
+        total = 0.0
+        for asked in terms.of_question(question, self.languages):
+            field, options, worth = ("grams", asked.grams, GRAMS) if asked.grams else ("words", asked.words, WORDS)
+            held = max((searcher.doc_freq(field, term) for term in options), default=0)
+            total += worth * math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
+        return total
 
     def _best(self, query: Query, k: int | None) -> list[tuple[int, float]]:
         with _as_lexical_error(self.folder):

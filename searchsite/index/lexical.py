@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tantivy
@@ -277,7 +276,9 @@ def _open(folder: Path) -> tantivy.Index:
 def _check_format(folder: Path) -> None:
     found = json.loads((folder / ABOUT).read_text())["format"]
     if found != FORMAT:
-        raise LexicalError(f"The lexical index in {folder.name} has format {found}, not {FORMAT}: it must be made anew.")
+        raise LexicalError(
+            f"The lexical index in {folder.name} has format {found}, not {FORMAT}: it must be made anew."
+        )
 
 
 @contextmanager

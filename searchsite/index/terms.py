@@ -168,9 +168,7 @@ def _bare(text: str) -> str:
     folded = text.casefold()
     if folded.isascii():
         return folded
-    return "".join(
-        letter if ord(letter) >= 0x250 else unicodedata.normalize("NFD", letter)[0] for letter in folded
-    )
+    return "".join(letter if ord(letter) >= 0x250 else unicodedata.normalize("NFD", letter)[0] for letter in folded)
 
 
 def _pairs(run: str) -> list[str]:

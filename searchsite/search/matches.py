@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from searchsite.documents.language import family
 from searchsite.documents.models import Passage, Revision
-from searchsite.index import backends, follow, space
+from searchsite.index import backends, follow, lexical_follow, space
 from searchsite.index.models import Vector
 from searchsite.index.vectors import as_matrix
+from searchsite.search import ranking
 from searchsite.search.retrieve import likeness
 
 MOST = 10
@@ -60,16 +60,18 @@ def matches(revision: Revision, question: str, shown: Passage | None) -> Matches
 
 
 def _scored(revision: Revision, question: str, unrelated: float) -> Iterator[list[Match]]:
-    placed, language = space.current(), family(question)
-    query = placed.place_question(backends.get_encoder().encode_queries([question])[0], language)
+    placed = space.current()
+    asked = ranking.understood(question, placed)
+    lexical = lexical_follow.current()
     vectors = Vector.objects.filter(fingerprint=backends.fingerprint(), passage__revision=revision)
     rows = vectors.order_by("passage_id").values_list("passage_id", "passage__start", "passage__language", "data")
     last = 0
     while chunk := list(rows.filter(passage_id__gt=last)[:CHUNK]):
         last = chunk[-1][0]
         passages, starts, languages, data = zip(*chunk, strict=True)
-        scores = (placed.place_passages(as_matrix(data, placed.dim - 1), languages) @ query).tolist()
+        near = (placed.place_passages(as_matrix(data, placed.dim - 1), languages) @ asked.vector).tolist()
+        start_of = dict(zip(passages, starts, strict=True))
         yield [
-            Match(passage, start, likeness(placed.cosine(score, language, spoken), unrelated), score)
-            for passage, start, spoken, score in zip(passages, starts, languages, scores, strict=True)
+            Match(one.passage, start_of[one.passage], likeness(one.score, unrelated, question), one.score)
+            for one in ranking.with_keywords(question, lexical, dict(zip(passages, near, strict=True)))
         ]

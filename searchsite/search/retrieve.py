@@ -1,4 +1,4 @@
-"""From a question to results: scope, encode, nearest passages, checked again in the database, grouped by document."""
+"""From a question to results: scope, ranking, checked again in the database, grouped by document."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from searchsite.documents.access import visible_collections
-from searchsite.documents.language import family
 from searchsite.documents.models import Document, Passage
-from searchsite.index import backends, follow, space
+from searchsite.index import follow, lexical_follow, space
+from searchsite.index.space import Space
+from searchsite.index.vectors import encoded_text
+from searchsite.search import fusion, ranking
+from searchsite.search.ranking import Question, Ranked, Sources
 
 PER_PAGE = 10
 MAX_PAGES = 20
-FIRST_DEPTH = 64  # passages asked for at first; more only when they fall into too few documents
-MAX_DEPTH = 4096
+DEPTH = 1000  # passages asked of each leg, so many that pages do not overlap; more only when they are of few documents
+MAX_DEPTH = 16_000
+HYDRATED = 100  # read from the database at once
 SNIPPETS = 3
 
 
@@ -26,8 +30,10 @@ class Found:
     passage: Passage
     score: float
     """The cosine, in the space of index/space.py: 1 is the same text, about 0 has nothing to do with it."""
+    keywords: float
+    """The share of the question's keywords that it has, by their weight: 0 none, about 1 all."""
     likeness: int
-    """0 to 100: 0 is what unrelated passages of this site have, 100 is the same text."""
+    """0 to 100, of both together: 0 is what unrelated passages of this site have."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Answer:
 
 
 def search(user: AbstractBaseUser | AnonymousUser, question: str, page: int = 1) -> Answer:
-    """The documents that `user` may read whose passages are most similar to `question`, PER_PAGE a page.
+    """The documents that `user` may read whose passages answer `question` best, PER_PAGE a page.
 
     Raises index.follow.IndexUnavailable when the index cannot serve, encoder.EncoderError when the encoder cannot.
     """
@@ -64,44 +70,69 @@ def search(user: AbstractBaseUser | AnonymousUser, question: str, page: int = 1)
     if not scope or not question.strip():
         return Answer([], page, False)
     followed = follow.current()
-    placed, language = space.current(), family(question)
-    query = placed.place_question(backends.get_encoder().encode_queries([question])[0], language)
+    sources = Sources(followed.store, space.current(), lexical_follow.current(), texts)
+    asked = ranking.understood(question, sources.space)
     unrelated = followed.build.unrelated_cosine if followed.build else 0.0
     wanted = page * PER_PAGE + 1  # one more, to know whether there is a next page
-    depth = FIRST_DEPTH
+    depth = DEPTH
     while True:
-        hits = followed.store.search(query, depth, scope)
-        found = []
-        for passage, score in hydrate(user, hits):
-            cosine = placed.cosine(score, language, passage.language)
-            found.append(Found(passage, cosine, likeness(cosine, unrelated)))
-        grouped = group(found)
-        if len(grouped) >= wanted or len(hits) < depth or depth >= MAX_DEPTH:
+        ranked = ranking.fused(asked, sources, depth, scope)
+        grouped = _documents(user, ranked, wanted, asked, sources.space, unrelated)
+        if len(grouped) >= wanted or len(ranked) < depth or depth >= MAX_DEPTH:
             break
         depth *= 4
     shown = grouped[(page - 1) * PER_PAGE : page * PER_PAGE]
     return Answer(shown, page, len(grouped) >= wanted and page < MAX_PAGES)
 
 
-def hydrate(user: AbstractBaseUser | AnonymousUser, hits: Sequence[tuple[int, float]]) -> list[tuple[Passage, float]]:
-    """The passages of these hits in the hits' order, without those that the database says are not the user's to see.
+def _documents(
+    user: AbstractBaseUser | AnonymousUser,
+    ranked: Sequence[Ranked],
+    wanted: int,
+    asked: Question,
+    placed: Space,
+    unrelated: float,
+) -> list[Result]:
+    """The first documents, as many as wanted, that these passages belong to."""
+    found: list[Found] = []
+    for first in range(0, len(ranked), HYDRATED):
+        some = {one.passage: one for one in ranked[first : first + HYDRATED]}
+        for passage in hydrate(user, list(some)):
+            one = some[passage.pk]
+            cosine = placed.cosine(one.near, asked.language, passage.language)
+            found.append(Found(passage, cosine, one.keywords, likeness(one.score, unrelated, asked.text)))
+        grouped = group(found)
+        if len(grouped) >= wanted:
+            return grouped[:wanted]
+    return group(found)
+
+
+def texts(passages: Sequence[int]) -> dict[int, str]:
+    """What was encoded for these passages, by their ids."""
+    rows = Passage.objects.filter(pk__in=passages).values_list(
+        "pk", "revision__encoded_title", "revision__title", "heading_path", "text"
+    )
+    return {pk: encoded_text(encoded or title, path, text) for pk, encoded, title, path, text in rows}
+
+
+def hydrate(user: AbstractBaseUser | AnonymousUser, ranked: Sequence[int]) -> list[Passage]:
+    """The passages with these ids in their order, without those that the database says are not the user's to see.
 
     The index is a cache: what is live, and who may see it, is asked of the database for every candidate.
     """
     passages = (
-        Passage.objects.filter(
-            pk__in=[pk for pk, _score in hits], revision__live_for__collection__in=visible_collections(user)
-        )
+        Passage.objects.filter(pk__in=ranked, revision__live_for__collection__in=visible_collections(user))
         .select_related("revision__live_for__collection")
         .defer("revision__text", "revision__headings", "revision__preformatted", "revision__live_for__text")
         .in_bulk()
     )
-    return [(passages[pk], score) for pk, score in hits if pk in passages]
+    return [passages[pk] for pk in ranked if pk in passages]
 
 
-def likeness(score: float, unrelated: float) -> int:
-    """The cosine `score` on a scale from what unrelated passages have (0) to the same text (100)."""
-    return round(100 * min(1.0, max(0.0, (score - unrelated) / (1 - unrelated)))) if unrelated < 1 else 0
+def likeness(score: float, unrelated: float, question: str) -> int:
+    """A score that ranks, on a scale from what unrelated passages have (0) to the same text (100)."""
+    most = fusion.score(1.0, 1.0, fusion.keyword_weight(question))
+    return round(100 * min(1.0, max(0.0, (score - unrelated) / (most - unrelated)))) if unrelated < most else 0
 
 
 def group(found: list[Found]) -> list[Result]:

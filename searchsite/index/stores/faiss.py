@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -44,8 +44,20 @@ class Segment:
     collections: Ids
     live: NDArray[np.bool_]
 
+    order: Ids
+    """Rows in ascending order of their passages' ids."""
+
     def without(self, documents: Ids) -> Segment:
         return replace(self, live=self.live & ~np.isin(self.documents, documents))
+
+    def rows(self, passages: Ids) -> Ids:
+        """The row of each of these passages, -1 for what is not live here."""
+        if not len(self.order):
+            return np.full(len(passages), -1)
+        places = np.searchsorted(self.passages, passages, sorter=self.order).clip(max=len(self.order) - 1)
+        rows = self.order[places]
+        held: Ids = np.where((self.passages[rows] == passages) & self.live[rows], rows, -1)
+        return held
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ class View:
 
 
 class FaissStore:
-    """The verbs of a vector store: search, apply, replace, ids."""
+    """The verbs of a vector store: search, scores, apply, replace, ids."""
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -108,18 +120,30 @@ class FaissStore:
         parts = [segment.passages[segment.live] for segment in self._view.segments]
         return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
 
+    def scores(self, query: Matrix, passages: Sequence[int]) -> dict[int, float]:
+        """The scores of those of these passages that are live, in the given order."""
+        asked = np.array(passages, np.int64)
+        found: dict[int, float] = {}
+        for segment in self._view.segments:
+            rows = segment.rows(asked)
+            vectors = segment.index.reconstruct_batch(rows[rows >= 0])
+            found |= zip(asked[rows >= 0].tolist(), (vectors @ query).tolist(), strict=True)
+        return {passage: found[passage] for passage in passages if passage in found}
+
     def vector(self, passage: int) -> Matrix | None:
         """The stored vector of a live passage (dim,), or None: for verification."""
         for segment in self._view.segments:
-            for row in np.flatnonzero((segment.passages == passage) & segment.live):
-                return segment.index.reconstruct(int(row))  # type: ignore[no-any-return]
+            row = int(segment.rows(np.array([passage]))[0])
+            if row >= 0:
+                return segment.index.reconstruct(row)  # type: ignore[no-any-return]
         return None
 
 
 def _segment(rows: Rows) -> Segment:
     index = faiss.IndexFlatIP(rows.vectors.shape[1])
     index.add(np.ascontiguousarray(rows.vectors))
-    return Segment(index, rows.passages, rows.documents, rows.collections, np.ones(len(rows), bool))
+    order = np.argsort(rows.passages, kind="stable")
+    return Segment(index, rows.passages, rows.documents, rows.collections, np.ones(len(rows), bool), order)
 
 
 def _search_segment(segment: Segment, allowed: NDArray[np.bool_], query: Matrix, k: int) -> list[Hit]:
@@ -187,7 +211,8 @@ def _read(folder: Path, _changed: int) -> Segment:
     passages, documents, collections = np.load(folder / "ids.npy")
     if not index.ntotal == len(passages) == facts["rows"]:
         raise BuildError(f"The index in {folder.name} is damaged (its files differ in length): rebuild the index.")
-    return Segment(index, passages, documents, collections, np.ones(len(passages), bool))
+    order = np.argsort(passages, kind="stable")
+    return Segment(index, passages, documents, collections, np.ones(len(passages), bool), order)
 
 
 def read_build(folder: Path, dim: int) -> Segment:

@@ -1,0 +1,125 @@
+"""How passages are ranked: by meaning and by keywords, added up on one scale.
+
+The vector leg gives a cosine (index/space.py). The lexical leg gives a BM25 score, of which we take the share of what
+the question's terms weigh in all: about 1 is a passage that has each of them, 0 one that has none, whatever the
+question and the corpus. So the two can be added without looking at the other candidates, and where the words of a
+question occur nowhere, as in another language, they weigh nothing. Fusing scores instead of ranks: Bruch, Gai and
+Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (ACM TOIS 2023).
+
+Each candidate of either leg is scored by both, so its score does not depend on how many candidates were asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from searchsite.documents.language import family
+from searchsite.index import backends
+from searchsite.index.terms import holds_phrase
+from searchsite.search import fusion
+
+if TYPE_CHECKING:
+    from searchsite.index.lexical import LexicalIndex
+    from searchsite.index.space import Space
+    from searchsite.index.stores.faiss import FaissStore
+    from searchsite.index.vectors import Matrix
+
+QUOTED = re.compile('["“”„＂「『]([^"“”„＂「」『』]{1,200})["“”＂」』]')
+MOST_PHRASES = 5
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a question is asked of. `texts` gives what was encoded for passages, by their ids; `lexical` is None where
+    no index of keywords can be read at the moment."""
+
+    store: FaissStore
+    space: Space
+    lexical: LexicalIndex | None
+    texts: Callable[[Sequence[int]], Mapping[int, str]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question in all the forms in which it is asked; the vector is placed in the space of the index."""
+
+    text: str
+    phrases: tuple[str, ...]
+    language: str
+    vector: Matrix
+
+
+class Ranked(NamedTuple):
+    """A passage with the score that ranks it, and what that was made of."""
+
+    passage: int
+    score: float
+    near: float
+    """The vector leg's score: a cosine, with what another language gains."""
+    keywords: float
+    """The share of the question's keywords, by weight: 0 none, about 1 all."""
+
+
+def understood(text: str, placed: Space) -> Question:
+    """Encode a question, and find the quoted phrases in it. Raises encoder.EncoderError."""
+    language = family(text)
+    phrases = tuple(found.strip() for found in QUOTED.findall(text) if found.strip())[:MOST_PHRASES]
+    vector = placed.place_question(backends.get_encoder().encode_queries([text])[0], language)
+    return Question(text, phrases, language, vector)
+
+
+def vector_leg(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[tuple[int, float]]:
+    """(passage, score) of the k passages in these collections (None: in all) that are nearest in meaning."""
+    return list(sources.store.search(question.vector, k, scope))
+
+
+def lexical_leg(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[tuple[int, float]]:
+    """(passage, BM25 score) of the k passages with the best keywords."""
+    return sources.lexical.search(question.text, k, scope) if sources.lexical else []
+
+
+def fused(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[Ranked]:
+    """The candidates of both legs, at most k of each, best first; equal ones in the order of their ids.
+
+    Where passages hold what the question has in quotes, word for word, they are the only candidates.
+    """
+    candidates: Iterable[int] = _word_for_word(question, sources, k, scope)
+    if not candidates:
+        legs = (vector_leg(question, sources, k, scope), lexical_leg(question, sources, k, scope))
+        candidates = {passage for leg in legs for passage, _score in leg}
+    return scored(question, sources, sorted(candidates))
+
+
+def scored(question: Question, sources: Sources, passages: Sequence[int]) -> list[Ranked]:
+    """These passages by both legs, best first; those without a vector are left out."""
+    near = sources.store.scores(question.vector, passages)
+    return with_keywords(question.text, sources.lexical, near)
+
+
+def with_keywords(question: str, lexical: LexicalIndex | None, near: Mapping[int, float]) -> list[Ranked]:
+    """Passages of which the vector leg's scores are known, with their keywords added, best first."""
+    bm25 = lexical.scores(question, list(near)) if lexical else {}
+    full = lexical.full_score(question) if bm25 and lexical else 1.0
+    weight = fusion.keyword_weight(question)
+    shares = {passage: bm25.get(passage, 0.0) / full for passage in near}
+    ranked = [
+        Ranked(passage, fusion.score(cosine, shares[passage], weight), cosine, shares[passage])
+        for passage, cosine in near.items()
+    ]
+    return sorted(ranked, key=lambda one: (-one.score, one.passage))
+
+
+def _word_for_word(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[int]:
+    """The passages that hold all quoted phrases of the question: found by their words, verified on the text."""
+    if not question.phrases or not sources.lexical:
+        return []
+    found = [passage for passage, _score in sources.lexical.search(question.text, k, scope, question.phrases)]
+    texts = sources.texts(found)
+    return [
+        passage
+        for passage in found
+        if passage in texts and all(holds_phrase(texts[passage], phrase) for phrase in question.phrases)
+    ]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from encoder.description import Description, EncoderError
 
 if TYPE_CHECKING:
+    from encoder.cross import CrossEncoder
     from encoder.local import Dtype, Encoder
     from encoder.tiny import TinyEncoder
 
-__all__ = ["Description", "EncoderError", "describe", "load"]
+__all__ = ["Description", "EncoderError", "describe", "load", "load_cross_encoder"]
 
 
 def describe(
@@ -43,3 +44,10 @@ def load(
     from encoder import local
 
     return local.load(description, dtype, threads)
+
+
+def load_cross_encoder(folder: Path, threads: int | None = None) -> CrossEncoder:
+    """Return the cross-encoder in a folder, ready for use; see `encoder.cross.load`. Raises EncoderError."""
+    from encoder import cross
+
+    return cross.load(folder, threads)

@@ -91,10 +91,12 @@ def sayings(folder: Path) -> dict[str, Any]:
     _refuse_later_layers(folder)
     if read_optional(folder / "1_Pooling" / "config.json").get("pooling_mode_cls_token"):
         says["pooling"] = "cls"
-    return says | _operators_sayings(folder / "searchsite.json")
+    return says | operators_sayings(folder)
 
 
-def _operators_sayings(path: Path) -> dict[str, Any]:
+def operators_sayings(folder: Path) -> dict[str, Any]:
+    """Return what the operator says in searchsite.json, of what `sayings` gives. Raises EncoderError as that."""
+    path = folder / "searchsite.json"
     says = read_optional(path)
     for key, value in says.items():
         if key not in _SETTINGS or type(value) is not _SETTINGS[key]:

@@ -9,7 +9,16 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, logging
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    MODEL_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    logging,
+)
 
 from encoder.description import Description, EncoderError
 from encoder.folder import read_config
@@ -27,6 +36,8 @@ _NOT_OBEYED = ("auto_map", "attn_implementation", "quantization_config", "fusion
 
 _LARGE_EMBEDDING = 10_000_000  # weights
 
+_CLASSIFIER = "ForSequenceClassification"
+
 
 def checkpoint(description: Description) -> PreTrainedModel:
     """Return the encoder of a checkpoint on the CPU, in evaluation mode. It computes in float32; large embeddings
@@ -38,11 +49,48 @@ def checkpoint(description: Description) -> PreTrainedModel:
     assert description.folder is not None, "an encoder without files is no checkpoint"
     folder, pooled = description.folder, description.pooling == "tanh"
     config = _config(folder)
+    if type(config) not in MODEL_MAPPING:
+        raise EncoderError(f'The model type "{config.model_type}" in {folder}/config.json is no text encoder.')
     kind: Any = MODEL_MAPPING[type(config)]
     takes_pooler = "add_pooling_layer" in inspect.signature(kind).parameters
+    model, lacking = _loaded(folder, AutoModel, kind, config, {"add_pooling_layer": pooled} if takes_pooler else {})
+    _refuse_made_up(folder, lacking if pooled else {key for key in lacking if not key.startswith("pooler.")})
+    if pooled and not hasattr(getattr(model, "pooler", None), "dense"):
+        raise EncoderError(
+            f'The checkpoint in {folder} ({type(model).__name__}) has no pooler with a tanh: use the pooling "mean".'
+        )
+    return _ready(model, description)
+
+
+def classifier(description: Description) -> PreTrainedModel:
+    """As `checkpoint`, with the head of a ForSequenceClassification architecture, which must have one label."""
+    assert description.folder is not None, "a classifier has files"
+    folder, config = description.folder, _config(description.folder)
+    saved = config.architectures or []  # old checkpoints do not say; then the weights that they lack do
+    if saved and not any(name.endswith(_CLASSIFIER) for name in saved):
+        raise EncoderError(
+            f"The checkpoint in {folder} is no cross-encoder: it is a {', '.join(saved)}, and one whose name ends "
+            f"in {_CLASSIFIER} is needed."
+        )
+    if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING or not hasattr(config, "vocab_size"):
+        raise EncoderError(f'The model type "{config.model_type}" in {folder}/config.json is no classifier of texts.')
+    kind = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+    model, lacking = _loaded(folder, AutoModelForSequenceClassification, kind, config, {})
+    _refuse_made_up(folder, lacking, head=True)
+    if config.num_labels != 1:
+        raise EncoderError(
+            f"The classifier in {folder} has {config.num_labels} labels; a cross-encoder has one, the score of a pair."
+        )
+    return _ready(model, description)
+
+
+def _loaded(
+    folder: Path, auto: Any, kind: Any, config: PretrainedConfig, options: dict[str, Any]
+) -> tuple[PreTrainedModel, set[str]]:
+    """A model of the class `kind`, by its `auto` class, and the keys that the folder lacks or has in other shapes."""
     model: PreTrainedModel
     try:
-        model, info = AutoModel.from_pretrained(
+        model, info = auto.from_pretrained(
             folder,
             config=config,
             dtype=_stored_dtype(folder),
@@ -51,7 +99,7 @@ def checkpoint(description: Description) -> PreTrainedModel:
             weights_only=True,
             output_loading_info=True,
             attn_implementation="sdpa" if kind._supports_sdpa else "eager",
-            **({"add_pooling_layer": pooled} if takes_pooler else {}),
+            **options,
         )
     except UnpicklingError as error:  # torch's own words advise to run the pickle
         raise EncoderError(
@@ -62,15 +110,15 @@ def checkpoint(description: Description) -> PreTrainedModel:
         raise EncoderError(
             f"The checkpoint in {folder} cannot be loaded ({type(error).__name__}: {error}). Copy it again."
         ) from error
-    _refuse_made_up(folder, pooled, info)
-    if pooled and not hasattr(getattr(model, "pooler", None), "dense"):
+    return model, set(info["missing_keys"]) | {str(key[0]) for key in info["mismatched_keys"]}
+
+
+def _ready(model: PreTrainedModel, description: Description) -> PreTrainedModel:
+    tokens, known = tokenizer(description).get_vocab_size(), model.config.vocab_size
+    if tokens > known:
         raise EncoderError(
-            f'The checkpoint in {folder} ({type(model).__name__}) has no pooler with a tanh: use the pooling "mean".'
-        )
-    if tokenizer(description).get_vocab_size() > config.vocab_size:
-        raise EncoderError(
-            f"The tokenizer in {folder} knows {tokenizer(description).get_vocab_size():,} tokens and the model only "
-            f"{config.vocab_size:,}: they do not belong together. Copy the checkpoint again."
+            f"The tokenizer in {description.folder} knows {tokens:,} tokens and the model only {known:,}: they do not "
+            "belong together. Copy the checkpoint again."
         )
     nn.Module.eval(model)
     compute_in(model, torch.float32)
@@ -115,20 +163,15 @@ def _config(folder: Path) -> PretrainedConfig:
         config = AutoConfig.for_model(**values)
     except (ValueError, TypeError) as error:
         raise EncoderError(f"The configuration in {folder} cannot be used: {error}") from error
-    if type(config) not in MODEL_MAPPING:
-        raise EncoderError(f'The model type "{values["model_type"]}" in {folder}/config.json is no text encoder.')
     return config
 
 
-def _refuse_made_up(folder: Path, pooled: bool, info: dict[str, set[str]]) -> None:
-    """`info` is what output_loading_info gives: keys the checkpoint lacked or has in other shapes."""
-    lacking = set(info["missing_keys"]) | {str(key[0]) for key in info["mismatched_keys"]}
-    if not pooled:
-        lacking = {key for key in lacking if not key.startswith("pooler.")}
+def _refuse_made_up(folder: Path, lacking: set[str], head: bool = False) -> None:
+    """`lacking`: what `_loaded` gives. `head`: the model needs all of them, whatever the pooling."""
     if lacking:
         named = ", ".join(sorted(lacking)[:8]) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
+        only_pooler = not head and all("pooler" in key for key in lacking)
         raise EncoderError(
             f"The checkpoint in {folder} lacks weights, or has them in other shapes, so that they would be random: "
-            f"{named}."
-            + (' Use the pooling "mean", which needs no pooler.' if all("pooler" in key for key in lacking) else "")
+            f"{named}." + (' Use the pooling "mean", which needs no pooler.' if only_pooler else "")
         )

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "searchsite.documents",
     "searchsite.index",
     "searchsite.search",
+    "searchsite.insight",
     "encoder",
     "django.contrib.admin",
     "django.contrib.auth",

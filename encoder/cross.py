@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,7 +90,7 @@ class CrossEncoder:
 
         Any real number, and to be compared only among passages of one question. A pair is cut to `max_tokens`: the
         question to at most half of the room, the passage to what is left. In float32 a score is the same to 1e-4
-        whatever else is scored; in bfloat16 to the rounding that `load` allows.
+        whatever else is scored; in bfloat16 that is only so to the rounding that `load` allows.
         """
         found = np.zeros(len(passages), dtype=np.float32)
         pairs = self._pairs(question, passages)
@@ -137,7 +138,7 @@ def load(folder: Path, threads: int | None = None) -> CrossEncoder:
     exact = _tried(loaded)
     if not _computes_in_bfloat16(device):
         return loaded
-    compute_in(loaded.model, torch.bfloat16)
+    _in_bfloat16(loaded.model)
     try:
         moved = np.abs(loaded.scores(_QUESTION, _PASSAGES) - exact).max()
     except RuntimeError:  # an operation of this model that torch does not do in bfloat16
@@ -170,6 +171,19 @@ def _in_float32(description: Description, device: str) -> CrossEncoder:
     model = classifier(description)
     nn.Module.to(model, device)
     return CrossEncoder(description, model)
+
+
+def _in_bfloat16(model: PreTrainedModel) -> None:
+    """Have the transformer compute in bfloat16 and its head in float32: with 8 bits, scores near 10 would tie often."""
+    body: Any = model.base_model
+    compute_in(body, torch.bfloat16)
+
+    def widened(_head: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(v.to(torch.float32) if isinstance(v, Tensor) and v.is_floating_point() else v for v in inputs)
+
+    for part in model.children():
+        if part is not body:
+            part.register_forward_pre_hook(widened)
 
 
 def _tried(loaded: CrossEncoder) -> NDArray[np.float32]:

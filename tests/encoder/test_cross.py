@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from encoder import EncoderError, cross, load_cross_encoder
+from encoder.checkpoints import resolve
 from tests.encoder.checkpoints import MAX_TOKENS, VOCABULARY, WORDS, bert_config, write_bert
 
 _random = random.Random(0)
@@ -68,6 +69,18 @@ def write_roberta(folder: Path) -> Path:
             pad_token_id=1, bos_token_id=0, eos_token_id=2, initializer_range=0.5,
         )
     ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def write_decoder(folder: Path, pad: int | None = 4) -> Path:
+    """One that reads its score off the last token that is not padding, behind a BERT's tokenizer."""
+    torch.manual_seed(4)
+    config = GPT2Config(
+        vocab_size=len(VOCABULARY), n_positions=128, n_embd=32, n_layer=2, n_head=2, num_labels=1,
+        pad_token_id=pad, initializer_range=0.5,
+    )  # fmt: skip
+    write_bert(folder, GPT2ForSequenceClassification(config))
+    rewrite(folder / "searchsite.json", max_tokens=128)
     return folder
 
 
@@ -167,6 +180,28 @@ def test_types_are_left_out_where_the_tokenizer_leaves_them_out(tmp_path: Path) 
     assert np.abs(expected - theirs(write_cross(tmp_path / "told"), QUESTION, PASSAGES)).max() > 0.01
 
 
+def test_a_model_with_one_type_is_given_none(tmp_path: Path) -> None:
+    folder = write_roberta(tmp_path / "roberta")
+    expected = load_cross_encoder(folder).scores(QUESTION, PASSAGES)
+    saved = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    saved.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    saved.save(str(folder / "tokenizer.json"))
+    np.testing.assert_allclose(load_cross_encoder(folder).scores(QUESTION, PASSAGES), expected, atol=1e-5)
+
+
+def test_a_decoder_reads_its_score_off_the_end_of_the_pair(tmp_path: Path) -> None:
+    folder = write_decoder(tmp_path / "decoder")
+    encoder = load_cross_encoder(folder)
+    for passage in PASSAGES[:5]:
+        ids = [2, *(VOCABULARY.index(word) for word in QUESTION.split()), 3]
+        ids += [*(VOCABULARY.index(word) for word in passage.split()), 3]
+        with torch.inference_mode():
+            expected = encoder.model(torch.tensor([ids])).logits[0]
+        np.testing.assert_allclose(encoder.scores(QUESTION, [passage, LONG])[:1], expected, atol=1e-4)
+
+
 def test_neither_order_nor_company_moves_a_score(encoder, monkeypatch) -> None:
     alone = np.concatenate([encoder.scores(QUESTION, [passage]) for passage in PASSAGES])
     order = _random.sample(range(len(PASSAGES)), len(PASSAGES))
@@ -226,18 +261,35 @@ def test_the_fingerprint_is_of_what_moves_scores(encoder, tmp_path: Path) -> Non
     save_file(state | {"classifier.bias": torch.ones(1)}, trained / "model.safetensors", {"format": "pt"})
     found = {load_cross_encoder(folder).fingerprint for folder in (shorter, trained)} | {encoder.fingerprint}
     assert len(found) == 3
+    # the same weights as an encoder of one text are another thing
+    assert resolve("bert", tmp_path, "cls").fingerprint not in found
 
 
 @pytest.mark.parametrize(("most", "kept"), [(0.2, torch.bfloat16), (0.0, torch.float32)])
 def test_bfloat16_stays_only_where_scores_stay(most: float, kept: torch.dtype, tmp_path: Path, monkeypatch) -> None:
     folder = write_cross(tmp_path / "bert")
+    state = load_file(folder / "model.safetensors")
+    state["classifier.bias"] += 1000  # between numbers so large, bfloat16 has steps of 4
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
     exact = load_cross_encoder(folder).scores(QUESTION, PASSAGES)
     monkeypatch.setattr(cross, "_computes_in_bfloat16", lambda device: True)
     monkeypatch.setattr(cross, "_MOST_MOVED", most)
     loaded = load_cross_encoder(folder)
     assert loaded.model.dtype == kept
     moved = np.abs(loaded.scores(QUESTION, PASSAGES) - exact).max()
-    assert moved < (0.1 * np.ptp(exact) if kept == torch.bfloat16 else 1e-5)
+    assert moved < (0.1 * np.ptp(exact) if kept == torch.bfloat16 else 1e-3)
+
+
+@pytest.mark.parametrize("write", [write_roberta, write_decoder])
+def test_relatives_of_bert_may_compute_in_bfloat16(write, tmp_path: Path, monkeypatch) -> None:
+    folder = write(tmp_path / "cross")
+    exact = load_cross_encoder(folder).scores(QUESTION, PASSAGES)
+    monkeypatch.setattr(cross, "_computes_in_bfloat16", lambda device: True)
+    monkeypatch.setattr(cross, "_MOST_MOVED", 0.2)
+    loaded = load_cross_encoder(folder)
+    assert loaded.model.dtype == torch.bfloat16
+    moved = np.abs(loaded.scores(QUESTION, PASSAGES) - exact).max()
+    assert 0 < moved < 0.1 * np.ptp(exact)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -319,9 +371,7 @@ def test_a_model_whose_scores_depend_on_their_company_is_refused(tmp_path: Path)
 
 def test_a_model_that_cannot_score_pairs_beside_each_other_is_refused(tmp_path: Path) -> None:
     """Without a padding token, a decoder cannot tell where a pair ends."""
-    config = GPT2Config(vocab_size=len(VOCABULARY), n_positions=128, n_embd=32, n_layer=1, n_head=2, num_labels=1)
-    folder = write_bert(tmp_path / "decoder", GPT2ForSequenceClassification(config))
-    rewrite(folder / "searchsite.json", max_tokens=128)
+    folder = write_decoder(tmp_path / "decoder", pad=None)
     with pytest.raises(EncoderError, match=r"cannot score a pair of texts \(ValueError: .*padding token"):
         load_cross_encoder(folder)
 

@@ -20,7 +20,7 @@ from searchsite.index import backends
 from searchsite.index.vectors import Matrix, as_bytes, as_matrix, text_hash
 
 BATCH = 64  # texts encoded and kept at a time: what a kill costs
-BLOCK = 4096  # texts sorted by length together; sorting all would leave the slow ones to the end
+GOLDEN = (5**0.5 - 1) / 2  # the fractions of its multiples are spread evenly, however many are taken
 KEY = 16  # bytes of a hash
 
 T = TypeVar("T")
@@ -67,9 +67,12 @@ def _encode(texts: dict[bytes, str], path: Path, watch: Watch) -> None:
 
 
 def _batches(texts: list[tuple[bytes, str]]) -> list[list[tuple[bytes, str]]]:
-    """The texts in batches of similar length, so that little of what is encoded is padding."""
-    blocks = (sorted(texts[n : n + BLOCK], key=lambda item: len(item[1])) for n in range(0, len(texts), BLOCK))
-    return [block[n : n + BATCH] for block in blocks for n in range(0, len(block), BATCH)]
+    """The texts in batches of similar length, so that little of what is encoded is padding; short and long ones by
+    turns, so that at any time what is left takes about as long as it seems."""
+    ordered = sorted(texts, key=lambda item: len(item[1]))
+    batches = [ordered[first : first + BATCH] for first in range(0, len(ordered), BATCH)]
+    turns = sorted(range(len(batches)), key=lambda number: number * GOLDEN % 1)
+    return [batches[number] for number in turns]
 
 
 def _key(text: str) -> bytes:

@@ -66,6 +66,11 @@ def test_the_mean_is_over_all_queries_also_those_that_find_nothing(tmp_path: Pat
     assert found == pytest.approx({"nDCG@10": (ndcg + half) / 4, "R@100": 1.5 / 4, "RR@10": 1.5 / 4})
 
 
+def test_a_blank_query_finds_nothing_as_on_the_site(tmp_path: Path) -> None:
+    found = figures(write_set(tmp_path / "set", HERONS, {"q": " "}, {"q": dict.fromkeys(HERONS, 1)}))
+    assert {measure for system in found.values() for measure in system.values()} == {0.0}
+
+
 def test_an_answer_that_the_corpus_lacks_is_never_found_and_that_is_told(tmp_path: Path) -> None:
     folder = herons(tmp_path / "set", {"thrice": 1, "gone": 1})
     assert figures(folder)["fused"]["R@100"] == 1 / 2

@@ -87,10 +87,13 @@ def test_half_a_record_at_the_end_is_dropped_and_what_is_before_it_kept(counting
     assert path.read_bytes() == whole
 
 
-def test_texts_of_similar_length_are_encoded_together_but_not_all_long_ones_last(counting, monkeypatch) -> None:
-    monkeypatch.setattr(vectors, "BLOCK", 4)
-    vectors.passage_vectors(["2" * n for n in (8, 5, 7, 6, 4, 1, 3, 2)], silent)
-    assert [len(text) for text in counting.encoded] == [5, 6, 7, 8, 1, 2, 3, 4]
+def test_texts_of_similar_length_are_encoded_together_and_long_ones_not_last(counting: Counting) -> None:
+    vectors.passage_vectors(["1" * n for n in (9, 4, 1, 12, 3, 2, 8, 11, 5, 7, 6, 10)], silent)
+    lengths = [len(text) for text in counting.encoded]
+    batches = [tuple(lengths[n : n + 2]) for n in range(0, 12, 2)]
+    assert sorted(batches) == [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12)]
+    first, second = sum(lengths[:6]), sum(lengths[6:])
+    assert abs(first - second) < 12, "each half takes about as long: sorted, they would differ by 36"
 
 
 def test_vectors_of_another_encoder_are_not_taken(counting: Counting, monkeypatch) -> None:

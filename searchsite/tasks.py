@@ -8,13 +8,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import storages
+from django.db import transaction
+from django.db.models.signals import post_save
 from django.utils import timezone
 from django_tasks import task
 
 from searchsite.documents import addresses, jobs, unpack
-from searchsite.documents.models import Job, Worker
+from searchsite.documents.models import ChangeCounter, Job, Worker
 from searchsite.documents.storage import ContentAddressedStorage
-from searchsite.index import build, ingest
+from searchsite.index import build, ingest, lexical_follow
 
 HANDLERS: dict[str, jobs.Handler] = {
     Job.Kind.INGEST: ingest.ingest,
@@ -23,6 +25,7 @@ HANDLERS: dict[str, jobs.Handler] = {
     Job.Kind.REBUILD: build.rebuild,
 }
 TURN_SECONDS = 2.0
+WAIT_SECONDS = 10.0  # for another thread or process that writes to the lexical index
 
 
 @task()
@@ -76,5 +79,12 @@ def sweep_originals() -> None:
         originals.sweep()
 
 
+def keep_lexical_inline(**_signal: Any) -> None:
+    """Where no worker does it: have the lexical index follow the change that was just recorded, when it commits."""
+    if settings.SEARCHSITE_TASKS == "inline":
+        transaction.on_commit(lambda: lexical_follow.keep_up(wait_seconds=WAIT_SECONDS))
+
+
 def connect() -> None:
     jobs.queued.connect(wake_worker, dispatch_uid="searchsite.tasks")
+    post_save.connect(keep_lexical_inline, sender=ChangeCounter, dispatch_uid="searchsite.tasks")

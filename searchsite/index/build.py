@@ -125,11 +125,19 @@ def tidy() -> None:
     long_ago = timezone.now() - timedelta(seconds=ASIDE_SECONDS)
     Build.objects.filter(state=Build.State.BUILDING, created__lt=long_ago).update(state=Build.State.FAILED)
     if len(ready) == KEPT:
-        Change.objects.filter(number__lte=min(build.change_number for build in ready)).delete()
+        _delete_changes(min(build.change_number for build in ready))
     known = set(Build.objects.exclude(state=Build.State.FAILED).values_list("folder", flat=True))
     for path in Path(settings.INDEX_DIR).glob("build-*"):
         if path.name not in known and time.time() - path.stat().st_mtime > ASIDE_SECONDS:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _delete_changes(upto: int) -> None:
+    """Delete the changes that every build has. A lexical index that lacks them learns it from the row."""
+    with transaction.atomic():
+        ActiveBuild.objects.get_or_create(pk=1)
+        ActiveBuild.objects.filter(pk=1, changes_deleted__lt=upto).update(changes_deleted=upto)
+        Change.objects.filter(number__lte=upto).delete()
 
 
 def queue_when_due() -> None:

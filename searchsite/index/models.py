@@ -63,10 +63,15 @@ class Build(models.Model):
 
 
 class ActiveBuild(models.Model):
-    """One row: the build that serves. Changing it is what makes a build active, in every process at once."""
+    """One row: the build and the lexical index that serve. Changing it makes others serve, in every process at once."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     build = models.ForeignKey(Build, models.PROTECT, null=True)
+    lexical = models.CharField(max_length=100, blank=True, default="")  # its folder's name
+    # No commit of the lexical index has a higher change number. It is raised before the commit: an index that has come
+    # further has been told of changes that this database does not know, as it was put back to an earlier state.
+    lexical_number = models.BigIntegerField(default=0)
+    changes_deleted = models.BigIntegerField(default=0)  # the log has only the changes above this number
 
     def __str__(self) -> str:
         return str(self.build)

@@ -9,10 +9,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connection
 
 from searchsite import tasks
 from searchsite.documents import jobs
+from searchsite.index import lexical_follow
+
+LEXICAL_SECONDS = 0.5  # between looks at whether something has changed that the lexical index must be told
+END_SECONDS = 10.0  # that the thread which tells it may take to end
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,8 @@ class Command(BaseCommand):
         tasks.upkeep(name)
         upkeep = threading.Thread(target=keep_up, args=(name, stop), name="upkeep", daemon=True)
         upkeep.start()
+        lexical = threading.Thread(target=keep_lexical, args=(stop,), name="lexical", daemon=True)
+        lexical.start()
         worker = Worker(
             queue_names=["*"],
             interval=0.25,
@@ -50,6 +56,9 @@ class Command(BaseCommand):
             worker.run()
         finally:
             stop.set()
+            lexical.join(END_SECONDS)  # it may be writing
+        if until_done:
+            lexical_follow.keep_up(wait_seconds=tasks.WAIT_SECONDS)  # what was done last, too
 
 
 def keep_up(name: str, stop: threading.Event) -> None:
@@ -60,3 +69,15 @@ def keep_up(name: str, stop: threading.Event) -> None:
             tasks.upkeep(name)
         except DatabaseError:  # a busy or restarting database: the next turn tries again
             log.exception("upkeep failed; it is tried again")
+
+
+def keep_lexical(stop: threading.Event) -> None:
+    """Have the lexical index follow all changes, of other processes too, within a second, until `stop`."""
+    while not stop.is_set():
+        close_old_connections()
+        try:
+            lexical_follow.keep_up(stop.is_set)
+        except DatabaseError:  # a busy or restarting database: the next turn tries again
+            log.exception("the lexical index could not follow; it is tried again")
+        stop.wait(LEXICAL_SECONDS)
+    connection.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from searchsite.documents import jobs
 from searchsite.documents.models import Job, State
-from searchsite.index import backends, build, verify
+from searchsite.index import backends, build, lexical_build, lexical_follow, verify
 from searchsite.index.follow import IndexUnavailable, active_build
 from searchsite.index.models import Build
+
+WAIT_SECONDS = 600.0  # for another process that makes the lexical index anew
 
 
 class Command(BaseCommand):
@@ -44,6 +47,9 @@ class Command(BaseCommand):
 
         build.rebuild(Job(kind=Job.Kind.REBUILD), show)
         self.stdout.write("")
+        make_anew = partial(lexical_build.make_anew, "it was asked for", progress=show)
+        lexical_follow.patiently(make_anew, WAIT_SECONDS)
+        self.stdout.write("")
         self._status()
 
     def _status(self) -> None:
@@ -58,6 +64,7 @@ class Command(BaseCommand):
             active = None
         else:
             self.stdout.write(f"build     {_described(active) if active else 'none yet'}")
+        self.stdout.write(f"keywords  {lexical_follow.described()}")
         self.stdout.write(f"passages  {build.stored_vectors(describes.fingerprint)} findable by this encoder")
         self.stdout.write(
             f"jobs      {Job.objects.open().count()} open, {Job.objects.filter(state=State.FAILED).count()} failed"

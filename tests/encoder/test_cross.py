@@ -292,6 +292,18 @@ def test_relatives_of_bert_may_compute_in_bfloat16(write, tmp_path: Path, monkey
     assert 0 < moved < 0.1 * np.ptp(exact)
 
 
+def test_a_model_that_cannot_compute_in_bfloat16_computes_in_float32(tmp_path: Path, monkeypatch) -> None:
+    folder = write_cross(tmp_path / "bert")
+    exact = load_cross_encoder(folder).scores(QUESTION, PASSAGES)
+
+    def as_torch_does(_module, _inputs) -> None:
+        raise RuntimeError("\"fft\" not implemented for 'BFloat16'")
+
+    monkeypatch.setattr(cross, "_computes_in_bfloat16", lambda device: True)
+    monkeypatch.setattr(cross, "_in_bfloat16", lambda model: model.register_forward_pre_hook(as_torch_does))
+    np.testing.assert_allclose(load_cross_encoder(folder).scores(QUESTION, PASSAGES), exact, atol=1e-5)
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"There is no cross-encoder at .*nowhere"):
         load_cross_encoder(tmp_path / "nowhere")

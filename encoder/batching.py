@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """A sequence for the model: its token ids, special tokens included, and the text it belongs to."""
+    """A sequence for the model: its token ids, special tokens included, the text it belongs to, and how many of the
+    text's tokens come before it."""
 
     text: int
     ids: list[int]
+    start: int = 0
 
 
 def windows(text: int, ids: Sequence[int], lead: list[int], trail: list[int], max_tokens: int) -> list[Window]:
@@ -19,7 +21,7 @@ def windows(text: int, ids: Sequence[int], lead: list[int], trail: list[int], ma
     """
     room = max_tokens - len(lead) - len(trail)
     starts = range(0, max(len(ids), 1), room)
-    return [Window(text, [*lead, *ids[start : start + room], *trail]) for start in starts]
+    return [Window(text, [*lead, *ids[start : start + room], *trail], start) for start in starts]
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

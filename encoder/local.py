@@ -19,6 +19,9 @@ from encoder.tokenizing import clean, token_offsets, tokenizer
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
+# Called with the position of a text and the last hidden states of its tokens, (tokens, dim): see `encode_passages`.
+TakeStates = Callable[[int, NDArray[np.float32]], None]
+
 # Tokens in a batch. On a CPU the activations of more fall out of its cache: with 8,192 tokens GELU alone takes as
 # long as the matrix products of 2,048. A GPU needs more to be busy.
 _BUDGET = {"cpu": 2_048, "cuda": 65_536}
@@ -50,31 +53,42 @@ class Encoder:
         if description.max_tokens <= len(self._lead) + len(self._trail):
             raise EncoderError(f"With max_tokens at {description.max_tokens} there is no room for any text.")
 
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode_queries(self, texts: Sequence[str], states: TakeStates | None = None) -> NDArray[np.float32]:
         """Return vectors (n, dim), float32, of length 1, in the order of the texts; (0, dim) for no texts."""
-        return self._encode(self.description.query_prefix, texts, None)
+        return self._encode(self.description.query_prefix, texts, None, states)
 
     def encode_passages(
-        self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None
+        self,
+        texts: Sequence[str],
+        progress: Callable[[int, int], None] | None = None,
+        states: TakeStates | None = None,
     ) -> NDArray[np.float32]:
         """As `encode_queries`, with the prefix for passages.
 
         A text that is longer than the model's `max_tokens` goes through it in windows (the prefix stands in the
         first); their vectors are averaged, weighted by their tokens, which for mean pooling is the mean over all
         tokens of the text. Nothing is cut. The same text given twice is encoded once. `progress` is called after
-        each batch with (texts done, texts in all).
+        each batch with (texts done, texts in all). `states` is called with the sequence output of each distinct text:
+        its position, and (tokens, dim) float32, not normalised, without prefix and special tokens; once for each
+        window, in order. They are those of the same pass that makes the vector, and cost nothing more.
         """
-        return self._encode(self.description.passage_prefix, texts, progress)
+        return self._encode(self.description.passage_prefix, texts, progress, states)
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Return (start, end) in characters of each token; see `encoder.tokenizing.token_offsets_function`."""
         return token_offsets(self._tokenizer, text)
 
     def _encode(
-        self, prefix: str, texts: Sequence[str], progress: Callable[[int, int], None] | None
+        self,
+        prefix: str,
+        texts: Sequence[str],
+        progress: Callable[[int, int], None] | None,
+        take: TakeStates | None,
     ) -> NDArray[np.float32]:
         rows: dict[str, int] = {}
         places = [rows.setdefault(prefix + clean(text), len(rows)) for text in texts]
+        first = {row: position for position, row in reversed(list(enumerate(places)))}
+        before = len(self._tokenizer.encode(prefix.rstrip(), add_special_tokens=False).ids)
         cut = self._windows(list(rows))
         sums = torch.zeros(len(rows), self.description.dim)
         tokens = torch.zeros(len(rows), 1)
@@ -83,8 +97,14 @@ class Encoder:
             chosen = [cut[position] for position in batch]
             owners = torch.tensor([window.text for window in chosen])
             counts = torch.tensor([[float(len(window.ids))] for window in chosen])
-            sums.index_add_(0, owners, self._forward(chosen) * counts)
+            pooled, states = self._forward(chosen)
+            sums.index_add_(0, owners, pooled * counts)
             tokens.index_add_(0, owners, counts)
+            for place, window in enumerate(chosen):
+                if take:
+                    skipped = len(self._lead) + (0 if window.start else before)
+                    of_text = states[place, skipped : len(window.ids) - len(self._trail)]
+                    take(first[window.text], of_text.to(torch.float32).cpu().numpy())
             if progress:
                 np.subtract.at(waiting, owners.numpy(), 1)
                 progress(int((waiting[places] == 0).sum()), len(texts))
@@ -99,8 +119,9 @@ class Encoder:
             for window in windows(text, encoding.ids, self._lead, self._trail, self.description.max_tokens)
         ]
 
-    def _forward(self, batch: list[Window]) -> Tensor:
-        """Return the pooled vectors (windows, dim) in float32 on the CPU, not normalised."""
+    def _forward(self, batch: list[Window]) -> tuple[Tensor, Tensor]:
+        """Return the pooled vectors (windows, dim), in float32 on the CPU and not normalised, and the states that they
+        are made of (windows, tokens, dim)."""
         width = max(len(window.ids) for window in batch)
         width = min(-(-width // _STEP) * _STEP, self.description.max_tokens)
         pad = self.model.config.pad_token_id or 0
@@ -117,7 +138,7 @@ class Encoder:
                 vectors = pooling.cls(states, mask)
             else:
                 vectors = pooling.tanh(states, mask, self.model.get_submodule("pooler"))
-            return vectors.cpu()
+            return vectors.cpu(), states
 
 
 def load(description: Description, dtype: Dtype = "auto", threads: int | None = None) -> Encoder:

@@ -35,23 +35,29 @@ class TinyEncoder:
 
     description = TINY
 
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode_queries(
+        self, texts: Sequence[str], states: Callable[[int, NDArray[np.float32]], None] | None = None
+    ) -> NDArray[np.float32]:
         """Return vectors (n, 64), float32, of length 1; of length 0 for a text without words."""
-        return self.encode_passages(texts)
+        return self.encode_passages(texts, None, states)
 
     def encode_passages(
-        self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None
+        self,
+        texts: Sequence[str],
+        progress: Callable[[int, int], None] | None = None,
+        states: Callable[[int, NDArray[np.float32]], None] | None = None,
     ) -> NDArray[np.float32]:
-        """As `encode_queries`; `progress` is called with (texts done, texts in all)."""
+        """As `encode_queries`; `progress` is called with (texts done, texts in all), `states` with the position of a
+        text and the vectors of its words (words, 64)."""
         vectors = np.zeros((len(texts), DIM), dtype=np.float32)
         for row, text in enumerate(texts):
-            for feature, weight in _features(text):
-                code = zlib.crc32(feature.encode("utf-8", "surrogatepass"))
-                # One bit for the sign: two features that meet in a place cancel as often as they add.
-                vectors[row, code % DIM] += weight if code & 0x10000 else -weight
+            vectors[row] = _sum(_features(_TOKEN.findall(text)))
             norm = np.linalg.norm(vectors[row])
             if norm > 0:
                 vectors[row] /= norm
+            if states:
+                words = [_sum(_features([token])) for token in _TOKEN.findall(text)]
+                states(row, np.stack(words) if words else np.zeros((0, DIM), np.float32))
             if progress:
                 progress(row + 1, len(texts))
         return vectors
@@ -61,8 +67,17 @@ class TinyEncoder:
         return [match.span() for match in _TOKEN.finditer(text)]
 
 
-def _features(text: str) -> Iterator[tuple[str, float]]:
-    tokens = [token.lower() for token in _TOKEN.findall(text)]
+def _sum(features: Iterator[tuple[str, float]]) -> NDArray[np.float32]:
+    vector = np.zeros(DIM, dtype=np.float32)
+    for feature, weight in features:
+        code = zlib.crc32(feature.encode("utf-8", "surrogatepass"))
+        # One bit for the sign: two features that meet in a place cancel as often as they add.
+        vector[code % DIM] += weight if code & 0x10000 else -weight
+    return vector
+
+
+def _features(words: Sequence[str]) -> Iterator[tuple[str, float]]:
+    tokens = [token.lower() for token in words]
     for token in tokens:
         yield token, 1.0
         framed = f" {token} "

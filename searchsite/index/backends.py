@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -13,6 +14,7 @@ import encoder
 
 if TYPE_CHECKING:
     from encoder import Description
+    from encoder.cross import CrossEncoder
     from encoder.local import Encoder
     from encoder.tiny import TinyEncoder
 
@@ -37,6 +39,17 @@ def get_encoder() -> Encoder | TinyEncoder:
         return _loaded()
 
 
+@cache
+def _cross_encoder() -> CrossEncoder:
+    return encoder.load_cross_encoder(Path(settings.SEARCHSITE_RERANKER))
+
+
+def get_cross_encoder() -> CrossEncoder:
+    """The cross-encoder that SEARCHSITE_RERANKER names, loaded at the first call. Raises EncoderError."""
+    with _loading:
+        return _cross_encoder()
+
+
 def is_loaded() -> bool:
     return _loaded.cache_info().currsize > 0
 
@@ -58,5 +71,5 @@ def token_offsets() -> Callable[[str], list[tuple[int, int]]]:
 
 def forget() -> None:
     """Forget what was loaded: the next use reads the settings again."""
-    for cached in (description, _loaded, token_offsets):
+    for cached in (description, _loaded, _cross_encoder, token_offsets):
         cached.cache_clear()

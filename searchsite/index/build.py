@@ -20,6 +20,7 @@ from searchsite.documents import revisions
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision, State
 from searchsite.index import backends, ingest, space
+from searchsite.index.encoding import lacking
 from searchsite.index.models import ActiveBuild, Build, Vector
 from searchsite.index.parallel import QUESTIONS
 from searchsite.index.vectors import Rows, live_documents, live_rows
@@ -51,9 +52,9 @@ def rebuild(job: Job, progress: Progress) -> None:
 
 
 def encode_all(progress: Progress) -> None:
-    """Bring every live revision up to date: passages by the present pipeline, vectors by the present encoder."""
-    fingerprint = backends.fingerprint()
-    behind = Passage.objects.exclude(vectors__fingerprint=fingerprint).filter(revision__live_for__isnull=False)
+    """Bring every live revision up to date: passages by the present pipeline, vectors (and tokens' codes, where
+    they are kept) by the present encoder."""
+    behind = lacking(Passage.objects.filter(revision__live_for__isnull=False))
     stale = Revision.objects.filter(live_for__isnull=False).exclude(pipeline=revisions.pipeline())
     documents = sorted(
         {

@@ -22,8 +22,9 @@ from searchsite.documents.problems import Problem
 from searchsite.documents.revisions import Gone, adding_to
 from searchsite.documents.split import split
 from searchsite.index import backends
+from searchsite.index.encoding import complete, encoded, lacking
 from searchsite.index.models import Vector
-from searchsite.index.vectors import as_bytes, encoded_text, text_hash
+from searchsite.index.vectors import encoded_text, text_hash
 
 log = logging.getLogger(__name__)
 
@@ -118,13 +119,13 @@ def _make_room(revision: Revision) -> bool:
 
 
 def encode_missing(revision: Revision, progress: Progress) -> int:
-    """Give each passage its vector by the present encoder; returns how many had none.
+    """Give each passage its vector by the present encoder, and its tokens' codes where they are kept; returns how many
+    lacked them.
 
     A text that has been encoded before, anywhere on the site, is not encoded again: its vector is copied.
     """
     fingerprint = backends.fingerprint()
-    passages = revision.passages.exclude(vectors__fingerprint=fingerprint).order_by("ordinal")
-    missing = list(passages.values_list("pk", flat=True))
+    missing = list(lacking(revision.passages.all()).order_by("ordinal").values_list("pk", flat=True))
     title = revision.encoded_title or revision.title
     total = revision.passages.count()
     for first in range(0, len(missing), BATCH):
@@ -132,20 +133,23 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
         batch = Passage.objects.in_bulk(missing[first : first + BATCH])
         texts = {pk: encoded_text(title, passage.heading_path, passage.text) for pk, passage in batch.items()}
         hashes = {pk: text_hash(text) for pk, text in texts.items()}
-        known = dict(
-            Vector.objects.filter(fingerprint=fingerprint, text_hash__in=set(hashes.values()))
-            .order_by()
-            .values_list("text_hash", "data")
-        )
-        unknown = {hashes[pk]: text for pk, text in texts.items() if hashes[pk] not in known}
-        if unknown:
-            made = backends.get_encoder().encode_passages(list(unknown.values()))
-            known |= {key: as_bytes(vector) for key, vector in zip(unknown, made, strict=True)}
+        kept = complete().filter(text_hash__in=set(hashes.values())).order_by()
+        known = {key: (data, tokens) for key, data, tokens in kept.values_list("text_hash", "data", "tokens")}
+        unknown = {hashes[pk]: pk for pk in texts if hashes[pk] not in known}
+        made = encoded([(texts[pk], batch[pk].language) for pk in unknown.values()])
+        known |= zip(unknown, made, strict=True)
         vectors = [
-            Vector(passage_id=pk, fingerprint=fingerprint, text_hash=key, data=known[key]) for pk, key in hashes.items()
+            Vector(passage_id=pk, fingerprint=fingerprint, text_hash=key, data=known[key][0], tokens=known[key][1])
+            for pk, key in hashes.items()
         ]
         with adding_to(revision.document_id):
-            Vector.objects.bulk_create(vectors, ignore_conflicts=True)  # another worker may have stored the same
+            # Another worker may have stored the same, and an older version vectors without codes.
+            Vector.objects.bulk_create(
+                vectors,
+                update_conflicts=True,
+                unique_fields=["passage", "fingerprint"],
+                update_fields=["text_hash", "data", "tokens"],
+            )
     progress("encoding", total, total)
     return len(missing)
 

@@ -9,7 +9,7 @@ from searchsite.documents.models import Passage
 
 
 class Vector(models.Model):
-    """One passage as one encoder sees it: `dim` little-endian float16 numbers.
+    """One passage as one encoder sees it: `dim` little-endian float16 numbers, and codes of its tokens.
 
     float16 halves the bytes and moves no cosine by more than 1e-3 of a percent; readers renormalise (vectors.py).
     """
@@ -18,6 +18,7 @@ class Vector(models.Model):
     fingerprint = models.CharField(max_length=64)
     text_hash = models.CharField(max_length=32)
     data = models.BinaryField()
+    tokens = models.BinaryField(null=True)  # see tokens.py; null where they are not kept
 
     class Meta:
         verbose_name = _("vector")

@@ -48,6 +48,9 @@ class Space:
     passages: Matrix
     questions: Matrix
     bonus: float
+    passage_tokens: Matrix
+    """Offsets of the tokens' states, not of the vectors; never zero: index/tokens.py."""
+    question_tokens: Matrix
 
     @property
     def dim(self) -> int:
@@ -64,6 +67,11 @@ class Space:
         row = _row(language)
         shifted = _unit(vector - QUESTION_SHIFT * self.questions[row])
         return np.append(shifted, -SIGNS[row] * self.bonus / 2).astype(np.float32)
+
+    def place_tokens(self, states: Matrix, language: str, *, question: bool = False) -> Matrix:
+        """(tokens, dim - 1) states of a text's tokens -> the same, of length 1, without their language's offset."""
+        offsets = self.question_tokens if question else self.passage_tokens
+        return _unit(states - offsets[_row(language)])
 
     def cosine(self, score: float, question_language: str, passage_language: str) -> float:
         """The cosine in this space, of a score that ranks."""
@@ -95,28 +103,48 @@ def _space(fingerprint: str, folder: str) -> Space:
     texts = hashlib.sha256(repr((PASSAGES, QUESTIONS)).encode()).hexdigest()[:8]
     path = Path(folder) / f"space-{fingerprint}-{texts}.npy"
     try:
-        passages, questions = np.load(path)
+        offsets = _read(path)
     except (OSError, EOFError, ValueError):  # not there yet, or damaged: it is a cache
         _measure(path)
-        passages, questions = np.load(path)
-    return Space(passages, questions, OTHER_LANGUAGE if passages.any() else 0.0)
+        offsets = _read(path)
+    passages, questions, passage_tokens, question_tokens = offsets
+    return Space(passages, questions, OTHER_LANGUAGE if passages.any() else 0.0, passage_tokens, question_tokens)
+
+
+def _read(path: Path) -> Matrix:
+    offsets: Matrix = np.load(path)
+    if offsets.shape[:2] != (4, len(FAMILIES)):
+        raise ValueError("it was made by another version")
+    return offsets
 
 
 def _measure(path: Path) -> None:
     encoder = backends.get_encoder()
-    means = []
-    for texts, encode in ((PASSAGES, encoder.encode_passages), (QUESTIONS, encoder.encode_queries)):
-        by_language = [encode([text[language] for text in texts]) for language in ("en", "zh")]
-        if texts is PASSAGES and not _same_meaning(*by_language):
-            means = [np.zeros((3, backends.description().dim), np.float32)] * 2
-            break
-        english, chinese = (vectors.mean(axis=0) for vectors in by_language)
-        means.append(np.stack([english, chinese, (english + chinese) / 2]))
+    vectors, states = {}, {}
+    for kind, texts, encode in (
+        ("passages", PASSAGES, encoder.encode_passages),
+        ("questions", QUESTIONS, encoder.encode_queries),
+    ):
+        for language in ("en", "zh"):
+            seen: list[Matrix] = []
+            vectors[kind, language] = encode([text[language] for text in texts], states=lambda _n, s: seen.append(s))  # noqa: B023
+            states[kind, language] = np.concatenate(seen)
+    if _same_meaning(vectors["passages", "en"], vectors["passages", "zh"]):
+        means = [_means(vectors, "passages"), _means(vectors, "questions")]
+    else:
+        means = [np.zeros((len(FAMILIES), backends.description().dim), np.float32)] * 2
+    means += [_means(states, "passages"), _means(states, "questions")]
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.aside-{os.getpid()}")
     with aside.open("wb") as out:
         np.save(out, np.stack(means))
     aside.replace(path)
+
+
+def _means(vectors: dict[tuple[str, str], Matrix], kind: str) -> Matrix:
+    """In the order of FAMILIES; what is neither is taken to lie between."""
+    english, chinese = (vectors[kind, language].mean(axis=0) for language in ("en", "zh"))
+    return np.stack([english, chinese, (english + chinese) / 2])
 
 
 def _same_meaning(english: Matrix, chinese: Matrix) -> bool:

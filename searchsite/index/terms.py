@@ -197,7 +197,7 @@ def _stemmer(language: str) -> Callable[[str], str]:
     """Word -> stem in that language; the word itself where no stemmer is known."""
     if language not in STEMMERS:
         return lambda word: word
-    import Stemmer
+    import Stemmer  # type: ignore[import-not-found]
 
     stemmer = Stemmer.Stemmer(STEMMERS[language])
 

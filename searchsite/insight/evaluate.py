@@ -22,9 +22,9 @@ from searchsite.documents.language import detect
 from searchsite.documents.split import split
 from searchsite.index import backends, lexical, space
 from searchsite.index.stores.faiss import FaissStore
-from searchsite.index.vectors import Rows, encoded_text
+from searchsite.index.vectors import Rows, as_matrix, encoded_text
 from searchsite.insight.beir import Document, Qrels, RetrievalSet
-from searchsite.insight.vectors import Watch, passage_vectors
+from searchsite.insight.kept import Watch, passages_kept
 from searchsite.search import ranking
 from searchsite.search.ranking import Question, Sources
 from searchsite.search.retrieve import DEPTH, MAX_DEPTH
@@ -33,6 +33,8 @@ MEASURES = ("nDCG@10", "R@100", "RR@10")
 DOCUMENTS = 100  # to be ranked for each query: as far as the measures look
 COLLECTION = 1  # that all documents are in
 SCOPE = frozenset({COLLECTION})
+
+System = Callable[[Question, Sources, int], list[int]]  # (question, sources, passages of each leg) -> passages, ranked
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,14 @@ def held(passages: Sequence[Passage], watch: Watch) -> Iterator[Sources]:
     def texts(wanted: Sequence[int]) -> dict[int, str]:
         return {number: passages[number].text for number in wanted}
 
+    def codes(wanted: Sequence[int]) -> dict[int, bytes]:
+        return {number: data for number in wanted if (data := kept[number][1]) is not None}
+
     placed = space.current()
     store = FaissStore(placed.dim)
+    kept = passages_kept([(passage.text, passage.language) for passage in passages], watch)
     vectors = placed.place_passages(
-        passage_vectors([passage.text for passage in passages], watch), [passage.language for passage in passages]
+        as_matrix([vector for vector, _codes in kept], placed.dim - 1), [passage.language for passage in passages]
     )
     documents = np.array([passage.document for passage in passages], np.int64)
     store.apply(
@@ -100,7 +106,7 @@ def held(passages: Sequence[Passage], watch: Watch) -> Iterator[Sources]:
         Rows(vectors, np.arange(len(passages)), documents, np.full(len(passages), COLLECTION, np.int64)),
     )
     with TemporaryDirectory(prefix="searchsite-evaluate-") as folder:
-        yield Sources(store, placed, _lexical(Path(folder) / "lexical", passages), texts)
+        yield Sources(store, placed, _lexical(Path(folder) / "lexical", passages), texts, codes)
 
 
 def _lexical(folder: Path, passages: Sequence[Passage]) -> lexical.LexicalIndex:
@@ -118,19 +124,20 @@ def _lexical(folder: Path, passages: Sequence[Passage]) -> lexical.LexicalIndex:
 def measured(given: RetrievalSet, passages: Sequence[Passage], sources: Sources, watch: Watch) -> dict[str, Figures]:
     """Ask all queries of all systems."""
     owners = [passage.document for passage in passages]
-    runs: dict[str, dict[str, list[str]]] = {name: {} for name in SYSTEMS}
-    seconds: dict[str, list[float]] = {name: [] for name in SYSTEMS}
+    finds = systems()
+    runs: dict[str, dict[str, list[str]]] = {name: {} for name in finds}
+    seconds: dict[str, list[float]] = {name: [] for name in finds}
     for key, text in watch(list(given.queries.items()), "asking"):
         began = time.perf_counter()
         question = ranking.understood(text, sources.space)
         encoding = time.perf_counter() - began
-        for name, find in SYSTEMS.items():
+        for name, find in finds.items():
             began = time.perf_counter()
             ranked = ranked_documents(partial(find, question, sources), owners) if text.strip() else []
             took = time.perf_counter() - began
             seconds[name].append(took if name == "lexical" else took + encoding)
             runs[name][key] = [given.documents[number].id for number in ranked]
-    return {name: Figures(means(given.qrels, runs[name]), median(seconds[name])) for name in SYSTEMS}
+    return {name: Figures(means(given.qrels, runs[name]), median(seconds[name])) for name in finds}
 
 
 def ranked_documents(find: Callable[[int], list[int]], owners: Sequence[int]) -> list[int]:
@@ -156,7 +163,15 @@ def _fused(question: Question, sources: Sources, k: int) -> list[int]:
     return [ranked.passage for ranked in ranking.fused(question, sources, k, SCOPE)]
 
 
-SYSTEMS = {"lexical": _lexical_leg, "vector": _vector_leg, "fused": _fused}
+def _reranked(question: Question, sources: Sources, k: int) -> list[int]:
+    ranked = ranking.reranked(question, sources, ranking.fused(question, sources, k, SCOPE))
+    return [one.passage for one in ranked]
+
+
+def systems() -> dict[str, System]:
+    """The ways to rank that the site has: one that reranks only where a reranker is set."""
+    found: dict[str, System] = {"lexical": _lexical_leg, "vector": _vector_leg, "fused": _fused}
+    return found if settings.SEARCHSITE_RERANKER == "none" else {**found, "reranked": _reranked}
 
 
 def means(qrels: Qrels, run: dict[str, list[str]]) -> dict[str, float]:

@@ -16,8 +16,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from django.conf import settings
+
 from searchsite.documents.language import family
-from searchsite.index import backends
+from searchsite.index import backends, tokens
 from searchsite.index.terms import holds_phrase
 from searchsite.search import fusion
 
@@ -33,23 +36,26 @@ MOST_PHRASES = 5
 
 @dataclass(frozen=True)
 class Sources:
-    """What a question is asked of. `texts` gives what was encoded for passages, by their ids; `lexical` is None where
-    no index of keywords can be read at the moment."""
+    """What a question is asked of. `lexical` is None where no index of keywords can be read at the moment; `texts`
+    gives what was encoded for passages and `codes` what is kept of their tokens, by their ids."""
 
     store: FaissStore
     space: Space
     lexical: LexicalIndex | None
     texts: Callable[[Sequence[int]], Mapping[int, str]]
+    codes: Callable[[Sequence[int]], Mapping[int, bytes]]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question in all the forms in which it is asked; the vector is placed in the space of the index."""
+    """A question in all the forms in which it is asked; the vector (dim,) and the tokens (n, dim) are placed in the
+    space of the index."""
 
     text: str
     phrases: tuple[str, ...]
     language: str
     vector: Matrix
+    tokens: Matrix
 
 
 class Ranked(NamedTuple):
@@ -67,8 +73,10 @@ def understood(text: str, placed: Space) -> Question:
     """Encode a question, and find the quoted phrases in it. Raises encoder.EncoderError."""
     language = family(text)
     phrases = tuple(found.strip() for found in QUOTED.findall(text) if found.strip())[:MOST_PHRASES]
-    vector = placed.place_question(backends.get_encoder().encode_queries([text])[0], language)
-    return Question(text, phrases, language, vector)
+    states: list[Matrix] = []
+    vector = backends.get_encoder().encode_queries([text], states=lambda _n, some: states.append(some))[0]
+    asked = tokens.asked(np.concatenate(states), language, placed)
+    return Question(text, phrases, language, placed.place_question(vector, language), asked)
 
 
 def vector_leg(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[tuple[int, float]]:
@@ -110,6 +118,22 @@ def with_keywords(question: str, lexical: LexicalIndex | None, near: Mapping[int
         for passage, cosine in near.items()
     ]
     return sorted(ranked, key=lambda one: (-one.score, one.passage))
+
+
+def reranked(question: Question, sources: Sources, ranked: Sequence[Ranked]) -> list[Ranked]:
+    """The same passages, the first fusion.RERANKED of them in a better order: by another look at their tokens, or at
+    their texts by a cross-encoder, as the settings say. Raises encoder.EncoderError."""
+    first = [one.passage for one in ranked[: fusion.RERANKED]]
+    if settings.SEARCHSITE_RERANKER == "none" or len(first) < 2:
+        return list(ranked)
+    if settings.SEARCHSITE_RERANKER == "tokens":
+        gains = tokens.likenesses(question.tokens, sources.codes(first))
+        scores = fusion.with_tokens([(one.score, gains.get(one.passage)) for one in ranked[: len(first)]])
+    else:
+        texts = sources.texts(first)
+        scores = backends.get_cross_encoder().scores(question.text, [texts.get(pk, "") for pk in first]).tolist()
+    order = sorted(range(len(first)), key=lambda place: (-scores[place], place))
+    return [*(ranked[place] for place in order), *ranked[len(first) :]]
 
 
 def _word_for_word(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[int]:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from searchsite.documents.access import visible_collections
 from searchsite.documents.models import Document, Passage
-from searchsite.index import follow, lexical_follow, space
+from searchsite.index import backends, follow, lexical_follow, space, tokens
 from searchsite.index.space import Space
 from searchsite.index.vectors import encoded_text
 from searchsite.search import fusion, ranking
@@ -70,13 +70,13 @@ def search(user: AbstractBaseUser | AnonymousUser, question: str, page: int = 1)
     if not scope or not question.strip():
         return Answer([], page, False)
     followed = follow.current()
-    sources = Sources(followed.store, space.current(), lexical_follow.current(), texts)
+    sources = Sources(followed.store, space.current(), lexical_follow.current(), texts, codes)
     asked = ranking.understood(question, sources.space)
     unrelated = followed.build.unrelated_cosine if followed.build else 0.0
     wanted = page * PER_PAGE + 1  # one more, to know whether there is a next page
     depth = DEPTH
     while True:
-        ranked = ranking.fused(asked, sources, depth, scope)
+        ranked = ranking.reranked(asked, sources, ranking.fused(asked, sources, depth, scope))
         grouped = _documents(user, ranked, wanted, asked, sources.space, unrelated)
         if len(grouped) >= wanted or len(ranked) < depth or depth >= MAX_DEPTH:
             break
@@ -113,6 +113,11 @@ def texts(passages: Sequence[int]) -> dict[int, str]:
         "pk", "revision__encoded_title", "revision__title", "heading_path", "text"
     )
     return {pk: encoded_text(encoded or title, path, text) for pk, encoded, title, path, text in rows}
+
+
+def codes(passages: Sequence[int]) -> dict[int, bytes]:
+    """What is kept of these passages' tokens, by their ids."""
+    return tokens.stored(passages, backends.fingerprint())
 
 
 def hydrate(user: AbstractBaseUser | AnonymousUser, ranked: Sequence[int]) -> list[Passage]:

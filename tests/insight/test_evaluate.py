@@ -13,9 +13,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from searchsite.index import backends
-from searchsite.insight import vectors
+from searchsite.insight import kept
 from tests.insight.sets import HERONS, write_set
-from tests.insight.test_vectors import Counting
+from tests.insight.test_kept import Counting
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +156,7 @@ def counting(monkeypatch) -> Counting:
     space.current()
     found = Counting()
     monkeypatch.setattr(backends, "get_encoder", lambda: found)
-    monkeypatch.setattr(vectors, "BATCH", 2)
+    monkeypatch.setattr(kept, "BATCH", 2)
     return found
 
 
@@ -203,8 +203,8 @@ def test_all_that_is_written_is_the_cache_beside_the_site_s_data(tmp_path: Path,
     (data / "index" / "build-1").mkdir(parents=True)
     before = {path for path in data.rglob("*") if path.is_file()}
     figures(herons(tmp_path / "set"))
-    assert {path for path in data.rglob("*") if path.is_file()} == {*before, vectors.cache_file()}
-    assert vectors.cache_file().is_relative_to(data / "evaluate")
+    assert {path for path in data.rglob("*") if path.is_file()} == {*before, kept.cache_file()}
+    assert kept.cache_file().is_relative_to(data / "evaluate")
     assert list((tmp_path / "temporary").iterdir()) == []
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from encoder.tiny import TinyEncoder
 from searchsite.index import backends
-from searchsite.index.parallel import PASSAGES
+from searchsite.index.parallel import PASSAGES, QUESTIONS
 from searchsite.index.vectors import as_bytes, as_matrix
 from searchsite.insight import kept
 
-PARALLEL = {text for texts in PASSAGES for text in texts.values()}
+PARALLEL = {text for texts in [*PASSAGES, *QUESTIONS] for text in texts.values()}
 TEXTS = ["a heron", "an otter that is longer", "b", "the willow by the river", "a heron"]
 
 

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHECK_SECONDS = 5.0  # between looks at the sizes of the files
-READ_SECONDS = 3600.0  # between readings of the files, for what their sizes do not tell
+READ_SECONDS = 600.0  # between readings of the files, for what their sizes do not tell
 PAUSE_SECONDS = 30.0  # after a failure, before it is tried again
 NUMBERS = 1000  # changes replayed by one commit
 CHUNK = 200  # documents whose rows are read at once
@@ -73,15 +73,15 @@ def current() -> LexicalIndex | None:
     folder = serving()
     if folder is None:
         return None
-    from searchsite.index.lexical import LexicalError
-
     with _opening:
         now = time.monotonic()
         if _refused and _refused[0] == folder and now - _refused[1] < CHECK_SECONDS:
             return None
         try:
             _view = _seen(folder, now)
-        except (LexicalError, OSError) as error:
+        except BaseException as error:
+            if not _of_the_index(error):
+                raise
             if _refused is None or _refused[0] != folder:
                 log.warning("searching without keywords until the lexical index has been made anew: %s", error)
             _view, _refused = None, (folder, now)
@@ -117,15 +117,24 @@ def keep_up(stopped: Callable[[], bool] = lambda: False, wait_seconds: float = 0
         return
     if _settled():
         return
-    from searchsite.index.lexical import LexicalBusy, LexicalError
+    from searchsite.index.lexical import LexicalBusy
 
     try:
         patiently(lambda: _turn(stopped), wait_seconds)
     except LexicalBusy as busy:
         log.debug("the lexical index is kept by another process: %s", busy)
-    except (LexicalError, OSError, ValueError):  # ValueError: what tantivy raises when it cannot write
+    except BaseException as error:
+        if not _of_the_index(error):
+            raise
         log.exception("the lexical index could not be kept up; this is tried again")
         _kept, _failed = None, (settings.INDEX_DIR, time.monotonic())
+
+
+def _of_the_index(error: BaseException) -> bool:
+    """Whether it is the index or its disk that failed: tantivy raises ValueErrors, and its panics are no Exceptions."""
+    from searchsite.index.lexical import LexicalError
+
+    return isinstance(error, (LexicalError, OSError, ValueError)) or type(error).__name__ == "PanicException"
 
 
 def patiently(do: Callable[[], T], wait_seconds: float) -> T:

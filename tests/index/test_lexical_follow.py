@@ -188,6 +188,26 @@ def test_readers_of_a_cut_index_leave_it_before_they_read_beyond_its_end(zebra, 
     assert found("zebras") == [zebra.pk]
 
 
+def test_readers_do_without_an_index_at_which_tantivy_panics(zebra, monkeypatch):
+    def panicking(_folder):
+        raise PanicException("assertion failed: start <= end")
+
+    monkeypatch.setattr(lexical, "opened", panicking)
+    unknown()
+    assert lexical_follow.current() is None
+
+
+def test_other_errors_are_not_hidden(zebra, monkeypatch):
+    def ended(_folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lexical, "opened", ended)
+    unknown()
+    for look in (lexical_follow.current, lexical_follow.keep_up):
+        with pytest.raises(KeyboardInterrupt):
+            look()
+
+
 def test_a_folder_of_another_format_is_made_anew(zebra, monkeypatch):
     before = folder()
     monkeypatch.setattr(lexical, "FORMAT", lexical.FORMAT + 1)
@@ -217,20 +237,25 @@ def test_a_making_that_fails_leaves_nothing_and_what_serves_goes_on(zebra, publi
     assert found("zebras") == [zebra.pk]
 
 
-def fails_at(number: int):
+class PanicException(BaseException):
+    """As tantivy's, which cannot be imported."""
+
+
+def fails_at(number: int, error: type[BaseException] = OSError):
     commit = lexical.Writer.commit
 
     def failing(writer, upto):
         if upto >= number:
-            raise OSError("the disk is full")
+            raise error("the disk is full")
         commit(writer, upto)
 
     return failing
 
 
-def test_a_write_that_fails_is_not_tried_again_at_once_but_later(zebra, public, add, monkeypatch, caplog):
+@pytest.mark.parametrize("error", [OSError, ValueError, PanicException])
+def test_a_write_that_fails_is_not_tried_again_at_once_but_later(zebra, public, add, monkeypatch, caplog, error):
     with monkeypatch.context() as patched:
-        patched.setattr(lexical.Writer, "commit", fails_at(2))
+        patched.setattr(lexical.Writer, "commit", fails_at(2, error))
         okapi = add(public, "Of okapis this is told.")
     assert "disk is full" in caplog.text
     lexical_follow.keep_up()

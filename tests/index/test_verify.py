@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from searchsite.documents.models import Change, Document, Job, State
-from searchsite.index import build, follow, verify
+from searchsite.documents.models import Change, Document, Job, Passage, State
+from searchsite.index import build, follow, lexical, lexical_build, lexical_follow, verify
 from searchsite.index.models import ActiveBuild, Vector
 from searchsite.index.vectors import as_bytes
 
@@ -108,3 +108,74 @@ def test_a_document_that_waits_for_no_job(site, django_capture_on_commit_callbac
     with django_capture_on_commit_callbacks(execute=True):
         mend()
     assert verify.verify() == []
+
+
+# --- the lexical index ---------------------------------------------------------------------------------------
+
+
+def spoil(documents: list[int], rows: list[lexical.Row]) -> None:
+    """Write to the lexical index what the database does not say."""
+    folder = lexical_follow.serving()
+    with lexical.writing(folder) as writer:
+        writer.replace(documents, rows)
+        writer.commit(lexical.opened(folder).number)
+
+
+def test_keywords_of_a_passage_that_is_lost(site):
+    spoil([site[0].pk], [])
+    assert "1 passages are missing from the lexical index" in sentences()
+    mend()
+    assert verify.verify() == []
+
+
+def test_keywords_of_a_passage_that_is_not_live(site):
+    spoil([], [lexical.Row(999, 999, 1, "Title", "text", "en")])
+    assert "1 passages of the lexical index are not live" in sentences()
+    mend()
+    assert verify.verify() == []
+
+
+def test_keywords_of_another_text(site):
+    passage = site[2].live_revision.passages.get()
+    spoil([site[2].pk], [lexical.Row(passage.pk, site[2].pk, site[2].collection_id, "Title", "else", "en")])
+    assert "1 of 4 sampled passages are not found by a word of theirs" in sentences()
+    mend()
+    assert verify.verify() == []
+
+
+def test_mending_keywords_makes_no_new_build(site):
+    spoil([site[0].pk], [])
+    before = ActiveBuild.objects.get().build_id, lexical_follow.serving()
+    mend()
+    after = ActiveBuild.objects.get().build_id, lexical_follow.serving()
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False)
+
+
+def test_changes_that_the_lexical_index_has_not_been_told_yet_are_no_finding(site, public, add, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(lexical_follow, "keep_up", lambda **_options: None)
+        add(public, "one more")
+        site[0].delete()
+    assert lexical.opened(lexical_follow.serving()).number < lexical_follow.change_number()
+    assert verify.verify() == []
+
+
+UNSTEMMED = pytest.mark.xfail(
+    strict=True,
+    reason="terms.of_question asks for stems only, and a language without a stemmer has its words as they are",
+)
+
+
+@pytest.mark.parametrize("language", ["en", "zh", "de", pytest.param("vi", marks=UNSTEMMED)])
+def test_passages_in_all_sorts_of_scripts_are_found_by_a_word_of_theirs(public, add, language):
+    texts = [
+        *("Running horses 42", "Những con ngựa đang chạy", "Žluťoučký kůň", "Straße GROẞ", "e\u0301te\u0301"),
+        *("数据库的备份", "資料庫", "データベース", "데이터베이스를", "ไทยภาษา", "ﬁne ＦＵＬＬ width"),
+        *("v1.29", "os.path.join", "ERR_4012", "…!?"),
+    ]
+    for text in texts:
+        add(public, f"About this: {text}")
+        add(public, text)
+    Passage.objects.update(language=language)
+    lexical_build.make_anew("their language was changed")
+    assert not [finding for finding in verify.verify() if finding.keywords]

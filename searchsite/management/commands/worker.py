@@ -77,7 +77,7 @@ def keep_lexical(stop: threading.Event) -> None:
         close_old_connections()
         try:
             lexical_follow.keep_up(stop.is_set)
-        except DatabaseError:  # a busy or restarting database: the next turn tries again
+        except Exception:  # a busy or restarting database, say: the next turn tries again
             log.exception("the lexical index could not follow; it is tried again")
         stop.wait(LEXICAL_SECONDS)
     connection.close()

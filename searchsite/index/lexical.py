@@ -190,7 +190,8 @@ class Writer:
 
     def commit(self, number: int) -> None:
         """Make the changes durable, together with the database's change number up to which they go."""
-        self._writer.delete_documents_by_term("state", 1)
+        # Not delete_documents_by_term: it takes the 1 for a signed number, which this field's terms are not.
+        self._writer.delete_documents_by_query(Query.term_query(self._schema, "state", 1))
         state = tantivy.Document()
         state.add_unsigned("state", 1)
         state.add_unsigned("number", number)
@@ -285,7 +286,10 @@ def _check_format(folder: Path) -> None:
 def _as_lexical_error(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError) as error:  # ValueError: whatever tantivy raises
-        raise LexicalError(
-            f"The lexical index in {folder.name} cannot be read ({error}): it must be made anew."
-        ) from error
+    except BaseException as error:
+        # ValueError: whatever tantivy raises. PanicException, which is no Exception: what damaged bytes do to it.
+        if isinstance(error, OSError | ValueError | KeyError | TypeError) or type(error).__name__ == "PanicException":
+            raise LexicalError(
+                f"The lexical index in {folder.name} cannot be read ({error}): it must be made anew."
+            ) from error
+        raise

@@ -90,6 +90,17 @@ def current() -> LexicalIndex | None:
         return _view.index
 
 
+def tried(search: Callable[[LexicalIndex | None], T]) -> T:
+    """search(index); and without an index, where it turns out in searching that this one is damaged."""
+    from searchsite.index.lexical import LexicalError
+
+    try:
+        return search(current())
+    except LexicalError as error:
+        log.warning("searched without keywords: %s", error)
+        return search(None)
+
+
 def _seen(folder: Path, now: float) -> View:
     """The view of the newest commit. Raises LexicalError and OSError."""
     from searchsite.index import lexical

@@ -73,6 +73,16 @@ class Space:
         offsets = self.question_tokens if question else self.passage_tokens
         return _unit(states - offsets[_row(language)])
 
+    @property
+    def language_axis(self) -> Matrix:
+        """(dim,); its inner product with a placed passage is the sign of the passage's language, see `is_foreign`."""
+        return np.append(np.zeros(self.dim - 1), 1).astype(np.float32)
+
+    def is_foreign(self, sign: float, question_language: str) -> bool:
+        """Whether a passage whose language has this sign is in another one than the question, and can be found all
+        the same: never for an encoder that does not know the languages to be the same."""
+        return bool(self.bonus) and abs(sign - float(SIGNS[_row(question_language)])) > 0.5
+
     def cosine(self, score: float, question_language: str, passage_language: str) -> float:
         """The cosine in this space, of a score that ranks."""
         signs = SIGNS[_row(question_language)] * SIGNS[_row(passage_language)]

@@ -37,6 +37,9 @@ _JOINTS = re.compile(
 _VERSION = re.compile(r"v(\d[\w.]*)")
 LONGEST = 200  # characters of a term; nobody types more, and the index takes no more than 65,530 bytes
 
+# They say that something is asked, not what: rare in texts that answer, they would weigh as much as what is asked for.
+ASKING = frozenset("what which who whom whose when where why how do does did".split())
+
 STEMMERS = {
     "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english",
     "eo": "esperanto", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish",
@@ -102,13 +105,13 @@ def of_question(text: str, languages: Iterable[str]) -> list[Asked]:
             if whole not in parts:
                 asked[Asked("", (whole,))] = None
             for part in parts:
-                asked[Asked(part, tuple(dict.fromkeys(stem(part) for stem in stems)))] = None
+                asked[Asked(part, tuple(dict.fromkeys([part, *(stem(part) for stem in stems)])))] = None
         else:
             for word in _chinese_words(run) if kind == "han" else []:
                 asked[Asked("", (word,))] = None
             for gram in _pairs(run) or [run]:
                 asked[Asked("", (), (gram,))] = None
-    return list(asked)
+    return [one for one in asked if one.surface not in ASKING] or list(asked)
 
 
 def of_phrase(phrase: str) -> tuple[list[str], list[str]]:

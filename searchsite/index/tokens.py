@@ -5,8 +5,8 @@ MaxSim, of Khattab and Zaharia, "ColBERT" (SIGIR 2020), here with the sequence o
 for it, which is why the languages' offsets are taken out (space.py).
 
 The states are there when a passage is encoded, and kept then, so that no search waits for a pass of the model: of each
-two neighbouring tokens the mean, and of each of its numbers the sign. A number's sign keeps the angle (Charikar, 2002):
-48 bytes for 384 numbers, some 5 kB for a passage of 200 tokens. What that loses is measured in benchmarks/README.md.
+number its sign, which keeps the angles (Charikar, "Similarity Estimation Techniques", STOC 2002). That is 48 bytes for a
+token of 384 numbers, some 10 kB for a passage of 200 tokens. What it loses is measured in docs/quality.md.
 """
 
 from __future__ import annotations
@@ -19,17 +19,12 @@ from searchsite.index.models import Vector
 from searchsite.index.space import Space
 from searchsite.index.vectors import Matrix
 
-MERGED = 2  # neighbouring tokens that are kept as one
 MOST_ASKED = 64  # tokens of a question that are compared; nobody's question is longer, and pasted pages are
 
 
 def codes(states: Matrix, language: str, placed: Space) -> bytes:
-    """(tokens, dim) states of a passage in that language -> (tokens / MERGED, dim / 8) bytes; b"" for no tokens."""
-    if not len(states):
-        return b""
-    single = placed.place_tokens(states, language)
-    starts = np.arange(0, len(single), MERGED)
-    return np.packbits(np.add.reduceat(single, starts, axis=0) > 0, axis=1).tobytes()
+    """(tokens, dim) states of a passage in that language -> (tokens, dim / 8) bytes."""
+    return np.packbits(placed.place_tokens(states, language) > 0, axis=1).tobytes()
 
 
 def asked(states: Matrix, language: str, placed: Space) -> Matrix:

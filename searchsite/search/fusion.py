@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-KEYWORDS = 0.2  # cosines that having all keywords is worth
-TOKENS = 1.0  # of a token-wise likeness (index/tokens.py), added to the score of the best
+KEYWORDS = 0.4  # cosines that having all keywords is worth
+OTHER_LANGUAGE = 0.5  # of the best passage's share: what one in another language is taken to have of the keywords
+TOKENS = 0.4  # of a token-wise likeness (index/tokens.py), added to the score of the best
 RERANKED = 20  # passages that are looked at again
 
 
-def keyword_weight(_question: str) -> float:
-    """What a passage with all keywords of this question gains, as a cosine."""
-    return KEYWORDS
-
-
-def score(cosine: float, share: float, weight: float) -> float:
+def score(cosine: float, share: float) -> float:
     """The score that ranks: the vector leg's score, and the share of the keywords' weight that a passage has."""
-    return cosine + weight * share
+    return round(cosine + KEYWORDS * share, 6)  # equal passages are equal, whatever the last digits
 
 
 def with_tokens(scores: Sequence[tuple[float, float | None]]) -> list[float]:

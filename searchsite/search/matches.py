@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from searchsite.documents.models import Passage, Revision
 from searchsite.index import backends, follow, lexical_follow, space
@@ -12,13 +13,16 @@ from searchsite.index.vectors import as_matrix
 from searchsite.search import ranking
 from searchsite.search.retrieve import likeness
 
+if TYPE_CHECKING:
+    from searchsite.index.lexical import LexicalIndex
+
 MOST = 10
 CHUNK = 1000  # vectors in memory at once
 
 
 @dataclass(frozen=True)
 class Match:
-    """A passage and its likeness to the question, 0 to 100, as the page of results has it."""
+    """A passage and its likeness to the question, 0 to 100, made as that on the page of results is."""
 
     passage: int
     start: int
@@ -48,21 +52,25 @@ def matches(revision: Revision, question: str, shown: Passage | None) -> Matches
     The passage shown is always among them. Exact: every vector of the revision is compared, CHUNK at a time.
     Raises index.follow.IndexUnavailable when the index is another encoder's, encoder.EncoderError when there is none.
     """
-    build = follow.active_build()
     asked = shown.pk if shown else None
-    best: list[Match] = []
-    for some in _scored(revision, question, build.unrelated_cosine if build else 0.0):
-        best = sorted(best + some, key=lambda match: (match.passage != asked, -match.score, match.start))[:MOST]
+    best = lexical_follow.tried(lambda lexical: _best(revision, question, asked, lexical))
     strongest = max((match.likeness for match in best), default=0)
     found = [match for match in best if match.passage == asked or 0 < strongest <= 2 * match.likeness]
     found.sort(key=lambda match: match.start)
     return Matches(found, next((n for n, match in enumerate(found, 1) if match.passage == asked), 0))
 
 
-def _scored(revision: Revision, question: str, unrelated: float) -> Iterator[list[Match]]:
+def _best(revision: Revision, question: str, shown: int | None, lexical: LexicalIndex | None) -> list[Match]:
+    build = follow.active_build()
+    best: list[Match] = []
+    for some in _scored(revision, question, build.unrelated_cosine if build else 0.0, lexical):
+        best = sorted(best + some, key=lambda match: (match.passage != shown, -match.score, match.start))[:MOST]
+    return best
+
+
+def _scored(revision: Revision, question: str, unrelated: float, lexical: LexicalIndex | None) -> Iterator[list[Match]]:
     placed = space.current()
     asked = ranking.understood(question, placed)
-    lexical = lexical_follow.current()
     vectors = Vector.objects.filter(fingerprint=backends.fingerprint(), passage__revision=revision)
     rows = vectors.order_by("passage_id").values_list("passage_id", "passage__start", "passage__language", "data")
     last = 0
@@ -72,6 +80,6 @@ def _scored(revision: Revision, question: str, unrelated: float) -> Iterator[lis
         near = (placed.place_passages(as_matrix(data, placed.dim - 1), languages) @ asked.vector).tolist()
         start_of = dict(zip(passages, starts, strict=True))
         yield [
-            Match(one.passage, start_of[one.passage], likeness(one.score, unrelated, question), one.score)
+            Match(one.passage, start_of[one.passage], likeness(one.score, unrelated), one.score)
             for one in ranking.with_keywords(question, lexical, dict(zip(passages, near, strict=True)))
         ]

@@ -12,7 +12,7 @@ Each candidate of either leg is scored by both, so its score does not depend on 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,17 +104,26 @@ def fused(question: Question, sources: Sources, k: int, scope: frozenset[int] | 
 def scored(question: Question, sources: Sources, passages: Sequence[int]) -> list[Ranked]:
     """These passages by both legs, best first; those without a vector are left out."""
     near = sources.store.scores(question.vector, passages)
-    return with_keywords(question.text, sources.lexical, near)
+    signs = sources.store.scores(sources.space.language_axis, passages)
+    foreign = {passage for passage, sign in signs.items() if sources.space.is_foreign(sign, question.language)}
+    return with_keywords(question.text, sources.lexical, near, foreign)
 
 
-def with_keywords(question: str, lexical: LexicalIndex | None, near: Mapping[int, float]) -> list[Ranked]:
-    """Passages of which the vector leg's scores are known, with their keywords added, best first."""
+def with_keywords(
+    question: str, lexical: LexicalIndex | None, near: Mapping[int, float], foreign: Collection[int] = ()
+) -> list[Ranked]:
+    """Passages of which the vector leg's scores are known, with their keywords added, best first.
+
+    Those in another language than the question's cannot have its words, and are not to lose by it.
+    """
     bm25 = lexical.scores(question, list(near)) if lexical else {}
     full = lexical.full_score(question) if bm25 and lexical else 1.0
-    weight = fusion.keyword_weight(question)
     shares = {passage: bm25.get(passage, 0.0) / full for passage in near}
+    best = max((share for passage, share in shares.items() if passage not in foreign), default=0.0)
+    for passage in foreign:
+        shares[passage] = max(shares[passage], fusion.OTHER_LANGUAGE * best)
     ranked = [
-        Ranked(passage, fusion.score(cosine, shares[passage], weight), cosine, shares[passage])
+        Ranked(passage, fusion.score(cosine, shares[passage]), cosine, shares[passage])
         for passage, cosine in near.items()
     ]
     return sorted(ranked, key=lambda one: (-one.score, one.passage))

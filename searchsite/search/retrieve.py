@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
@@ -14,6 +15,9 @@ from searchsite.index.space import Space
 from searchsite.index.vectors import encoded_text
 from searchsite.search import fusion, ranking
 from searchsite.search.ranking import Question, Ranked, Sources
+
+if TYPE_CHECKING:
+    from searchsite.index.lexical import LexicalIndex
 
 PER_PAGE = 10
 MAX_PAGES = 20
@@ -69,8 +73,18 @@ def search(user: AbstractBaseUser | AnonymousUser, question: str, page: int = 1)
     scope = frozenset(visible_collections(user).values_list("pk", flat=True))
     if not scope or not question.strip():
         return Answer([], page, False)
+    return lexical_follow.tried(lambda lexical: _answer(user, question, page, scope, lexical))
+
+
+def _answer(
+    user: AbstractBaseUser | AnonymousUser,
+    question: str,
+    page: int,
+    scope: frozenset[int],
+    lexical: LexicalIndex | None,
+) -> Answer:
     followed = follow.current()
-    sources = Sources(followed.store, space.current(), lexical_follow.current(), texts, codes)
+    sources = Sources(followed.store, space.current(), lexical, texts, codes)
     asked = ranking.understood(question, sources.space)
     unrelated = followed.build.unrelated_cosine if followed.build else 0.0
     wanted = page * PER_PAGE + 1  # one more, to know whether there is a next page
@@ -100,7 +114,7 @@ def _documents(
         for passage in hydrate(user, list(some)):
             one = some[passage.pk]
             cosine = placed.cosine(one.near, asked.language, passage.language)
-            found.append(Found(passage, cosine, one.keywords, likeness(one.score, unrelated, asked.text)))
+            found.append(Found(passage, cosine, one.keywords, likeness(one.score, unrelated)))
         grouped = group(found)
         if len(grouped) >= wanted:
             return grouped[:wanted]
@@ -134,9 +148,9 @@ def hydrate(user: AbstractBaseUser | AnonymousUser, ranked: Sequence[int]) -> li
     return [passages[pk] for pk in ranked if pk in passages]
 
 
-def likeness(score: float, unrelated: float, question: str) -> int:
+def likeness(score: float, unrelated: float) -> int:
     """A score that ranks, on a scale from what unrelated passages have (0) to the same text (100)."""
-    most = fusion.score(1.0, 1.0, fusion.keyword_weight(question))
+    most = fusion.score(1.0, 1.0)
     return round(100 * min(1.0, max(0.0, (score - unrelated) / (most - unrelated)))) if unrelated < most else 0
 
 

@@ -126,7 +126,8 @@ class FaissStore:
         found: dict[int, float] = {}
         for segment in self._view.segments:
             rows = segment.rows(asked)
-            vectors = segment.index.reconstruct_batch(rows[rows >= 0])
+            # In float64: in float32 the same vector gets other last digits in another row of a matrix, and no ties.
+            vectors = segment.index.reconstruct_batch(rows[rows >= 0]).astype(np.float64)
             found |= zip(asked[rows >= 0].tolist(), (vectors @ query).tolist(), strict=True)
         return {passage: found[passage] for passage in passages if passage in found}
 

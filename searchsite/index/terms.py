@@ -38,7 +38,7 @@ _VERSION = re.compile(r"v(\d[\w.]*)")
 LONGEST = 200  # characters of a term; nobody types more, and the index takes no more than 65,530 bytes
 
 # They say that something is asked, not what: rare in texts that answer, they would weigh as much as what is asked for.
-ASKING = frozenset("what which who whom whose when where why how do does did".split())
+ASKING = frozenset(["what", "which", "who", "whom", "whose", "when", "where", "why", "how", "do", "does", "did"])
 
 STEMMERS = {
     "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english",

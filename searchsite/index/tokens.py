@@ -5,8 +5,8 @@ MaxSim, of Khattab and Zaharia, "ColBERT" (SIGIR 2020), here with the sequence o
 for it, which is why the languages' offsets are taken out (space.py).
 
 The states are there when a passage is encoded, and kept then, so that no search waits for a pass of the model: of each
-number its sign, which keeps the angles (Charikar, "Similarity Estimation Techniques", STOC 2002). That is 48 bytes for a
-token of 384 numbers, some 10 kB for a passage of 200 tokens. What it loses is measured in docs/quality.md.
+number its sign, which keeps the angles (Charikar, "Similarity Estimation Techniques", STOC 2002). That is 48 bytes for
+a token of 384 numbers, some 10 kB for a passage of 200 tokens. What it loses is measured in docs/quality.md.
 """
 
 from __future__ import annotations

@@ -71,10 +71,8 @@ class Asked:
     passages: list[Passage]
     sources: Sources
     questions: dict[str, Question]
-
-    @property
-    def owners(self) -> list[int]:
-        return [passage.document for passage in self.passages]
+    owners: list[int]
+    """The number of each passage's document."""
 
 
 def watched(items: Sequence[T], doing: str) -> Iterator[T]:
@@ -119,10 +117,10 @@ def built(asked: Asked, vectors: Vectors, options: dict[str, Any]) -> Any:
 
 
 def ranked_by_txtai(asked: Asked, index: Any, weight: float | None, key: str) -> list[int]:
-    owners, limit = asked.owners, LIMIT
+    limit = LIMIT
     while True:
         found = index.search(asked.given.queries[key], limit, weight)
-        documents = list(dict.fromkeys(owners[passage] for passage, _score in found))
+        documents = list(dict.fromkeys(asked.owners[passage] for passage, _score in found))
         if len(documents) >= ENOUGH or len(found) < limit:
             return documents
         limit *= 4
@@ -174,10 +172,8 @@ def tried(asked: Asked, vectors: Vectors, tokens: str, fusing: str) -> dict[str,
 def compared(asked: Asked) -> dict[str, tuple[float, float]]:
     from searchsite.insight.evaluate import ranked_documents, systems
 
-    owners = asked.owners
-
     def ranked_here(find: Any, key: str) -> list[int]:
-        return ranked_documents(partial(find, asked.questions[key], asked.sources), owners)
+        return ranked_documents(partial(find, asked.questions[key], asked.sources), asked.owners)
 
     own, placed = vectors_of(asked, placed=False), vectors_of(asked, placed=True)
     (setting, best), (setting_placed, best_placed) = tuned(asked, own), tuned(asked, placed)
@@ -200,7 +196,8 @@ def rows(folder: Path, most_queries: int) -> Iterator[str]:
     passages = [passage for part in watched(numbered, "splitting") for passage in split_document(*part)]
     with held(passages, watched) as sources:
         questions = {key: understood(text, sources.space) for key, text in given.queries.items()}
-        figures = compared(Asked(given, passages, sources, questions))
+        owners = [passage.document for passage in passages]
+        figures = compared(Asked(given, passages, sources, questions, owners))
     first, _seconds = next(iter(figures.values()))
     size = f"{folder.name}: {len(passages)} passages, {len(questions)} queries"
     for name, (ndcg, seconds) in figures.items():

@@ -21,7 +21,7 @@ from tantivy import Occur, Query
 
 from searchsite.index import terms
 
-FORMAT = 1  # of the folder and of what terms.py makes: an index of another format is made anew
+FORMAT = 2  # of the folder and of what terms.py makes: an index of another format is made anew
 ABOUT = "lexical.json"
 HEAP = 64_000_000  # bytes that a writer may fill before it writes a segment
 SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in the order of their ids
@@ -30,6 +30,7 @@ SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in
 WORDS, TITLE, GRAMS = 1.0, 0.3, 0.3
 # A word that no passage has is taken for a typing error of words that are so many letters away.
 FUZZY = ((4, 1), (8, 2))  # (letters from, distance)
+MOST_MISSPELT = 16  # words of a question that are taken so: each takes some milliseconds
 FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
 
 
@@ -88,7 +89,7 @@ class LexicalIndex:
 
     def ids(self) -> NDArray[np.int64]:
         """The ids of all passages in the index, ascending."""
-        return np.sort(np.fromiter((pk for pk, _ in self._best(Query.exists_query("passage"), None)), np.int64))
+        return np.array([pk for pk, _ in self._best(Query.exists_query("passage"), self._seen[0].num_docs)], np.int64)
 
     def search(
         self, question: str, k: int, collections: frozenset[int] | None = None, phrases: Sequence[str] = ()
@@ -122,24 +123,32 @@ class LexicalIndex:
         for asked in terms.of_question(question, self.languages):
             field, options, worth = ("grams", asked.grams, GRAMS) if asked.grams else ("words", asked.words, WORDS)
             held = max((searcher.doc_freq(field, term) for term in options), default=0)
-            total += worth * math.log(1 + (searcher.num_docs - held + 0.5) / (held + 0.5))
+            passages = max(searcher.num_docs, held)  # `held` still counts deleted ones, `num_docs` does not
+            total += worth * math.log(1 + (passages - held + 0.5) / (held + 0.5))
         return total
 
-    def _best(self, query: Query, k: int | None) -> list[tuple[int, float]]:
+    def _best(self, query: Query, k: int) -> list[tuple[int, float]]:
         with _as_lexical_error(self.folder):
             searcher = self._seen[0]
-            hits = searcher.search(query, searcher.num_docs or 1 if k is None else k + SLACK, count=False).hits
+            ask = k + SLACK
+            while len(hits := searcher.search(query, ask, count=False).hits) == ask:
+                if hits[-1][0] != hits[k - 1][0]:
+                    break
+                ask *= 4  # the last is as good as the k-th: others as good as these, with lower ids, may be missing
             ids = searcher.fast_field_values("passage", [address for _score, address in hits])
         found = [(int(pk or 0), float(score or 0)) for pk, (score, _address) in zip(ids, hits, strict=True)]
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
 
     def _question(self, question: str) -> Query | None:
         """The sum of what the question asks for; None where it asks for nothing that can be looked up."""
-        asked = terms.of_question(question, self.languages)
-        parts = [part for one in asked if (part := self._asked(one)) is not None]
+        found = [(one, self._asked(one)) for one in terms.of_question(question, self.languages)]
+        unknown = [one.surface for one, part in found if part is None and one.surface][:MOST_MISSPELT]
+        parts = [part for _one, part in found if part is not None]
+        parts += [part for word in unknown if (part := self._misspelt(word)) is not None]
         return Query.boolean_query([(Occur.Should, part) for part in parts]) if parts else None
 
     def _asked(self, asked: terms.Asked) -> Query | None:
+        """None for a word that no passage has."""
         searcher = self._seen[0]
         if asked.grams:
             return Query.boost_query(_one_of([self._term("grams", term) for term in asked.grams]), GRAMS)
@@ -148,15 +157,14 @@ class LexicalIndex:
             words = Query.boost_query(_one_of([self._term("words", term) for term in held]), WORDS)
             title = Query.boost_query(_one_of([self._term("title", term) for term in held]), TITLE)
             return Query.boolean_query([(Occur.Should, words), (Occur.Should, title)])
-        return self._misspelt(asked.surface)
+        return None
 
     def _misspelt(self, word: str) -> Query | None:
         distance = max((distance for letters, distance in FUZZY if len(word) >= letters), default=0)
-        if not distance or not word.isalpha() or self._seen[0].doc_freq("surface", word):
+        if not (distance and word.isalpha()) or self._seen[0].doc_freq("surface", word):
             return None
-        return Query.const_score_query(
-            Query.fuzzy_term_query(self._schema, "surface", word, distance), FUZZY_WORTH * WORDS
-        )
+        meant = Query.fuzzy_term_query(self._schema, "surface", word, distance)
+        return Query.const_score_query(meant, FUZZY_WORTH * WORDS)
 
     def _term(self, field: str, term: str) -> Query:
         return Query.term_query(self._schema, field, term, index_option="basic" if field == "surface" else "freq")
@@ -182,9 +190,8 @@ class Writer:
 
     def replace(self, documents: Sequence[int], rows: Iterable[Row]) -> None:
         """From the next commit on these documents have exactly these rows."""
-        for first in range(0, len(documents), 1000):
-            some = list(documents[first : first + 1000])
-            self._writer.delete_documents_by_query(Query.term_set_query(self._schema, "document", some))
+        for some in (documents[first : first + 1000] for first in range(0, len(documents), 1000)):
+            self._writer.delete_documents_by_query(Query.term_set_query(self._schema, "document", list(some)))
         for row in rows:
             self._writer.add_document(_document(row))
 
@@ -277,9 +284,7 @@ def _open(folder: Path) -> tantivy.Index:
 def _check_format(folder: Path) -> None:
     found = json.loads((folder / ABOUT).read_text())["format"]
     if found != FORMAT:
-        raise LexicalError(
-            f"The lexical index in {folder.name} has format {found}, not {FORMAT}: it must be made anew."
-        )
+        raise LexicalError(f"The lexical index in {folder.name} has format {found}, not {FORMAT}: make it anew.")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from searchsite.documents.language import HAN, family_of
 
@@ -22,20 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Scripts that are written without spaces, or (Hangul) with endings that hang on to a word.
-_HAN = HAN.pattern[1:-1]
+_HAN = HAN.pattern[1:-1] + "々〇"
+_DENSE = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uac00-\ud7af"
+# Signs that are written over, under and behind letters, and belong to the word: for Python they are no letters.
+_POINTS = r"\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670"
+_SIGNS = rf"{_POINTS}\u0483-\u0487\u0610-\u061a\u0900-\u0963\u0966-\u0dff"
+_LETTER = rf"(?![{_HAN}{_DENSE}])"
 _RUN = re.compile(
-    rf"(?P<han>[{_HAN}々〇]+)"
-    r"|(?P<dense>[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uac00-\ud7af]+)"
-    rf"|(?P<word>(?:(?![{_HAN}々〇\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\uac00-\ud7af])"
-    r"[\w+#])+(?:[.\-/:@'&\\](?:(?![\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])\w)+)*)"
+    rf"(?P<han>[{_HAN}]+)"
+    rf"|(?P<dense>[{_DENSE}]+)"
+    rf"|(?P<word>(?:{_LETTER}[\w{_SIGNS}+#])+(?:[.\-/:@'&\\](?:{_LETTER}[\w{_SIGNS}])+)*)"
 )
-_PIECES = re.compile(r"[^\W_]+")
+_PIECES = re.compile(rf"(?:[^\W_]|[{_SIGNS}])+")
+# Accents that are left when letters have theirs, vowel points of Hebrew and Arabic: often not typed.
+_OPTIONAL = re.compile(rf"[{_POINTS}\u0640]")
+_CLITIC = re.compile(r"'(?:s|t|d|m|ll|re|ve)\Z", re.IGNORECASE)
 # Where a piece of an identifier has a joint: aB, ABc, a1, 1a.
 _JOINTS = re.compile(
     r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])|(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])"
 )
 _VERSION = re.compile(r"v(\d[\w.]*)")
 LONGEST = 200  # characters of a term; nobody types more, and the index takes no more than 65,530 bytes
+LONGEST_QUESTION = 10_000  # characters that are looked at: what is pasted must not take seconds
 
 # They say that something is asked, not what: rare in texts that answer, they would weigh as much as what is asked for.
 ASKING = frozenset(["what", "which", "who", "whom", "whose", "when", "where", "why", "how", "do", "does", "did"])
@@ -73,7 +81,7 @@ class Asked:
 
 def fold(text: str) -> str:
     """Full-width as half-width (NFKC), lower case, Traditional as Simplified Chinese: for comparing texts."""
-    return _simplified(unicodedata.normalize("NFKC", text)).casefold()
+    return _simplified(_straight(text)).casefold()
 
 
 def of_passage(text: str, language: str) -> Terms:
@@ -99,7 +107,7 @@ def of_question(text: str, languages: Iterable[str]) -> list[Asked]:
     """What a question asks for, each once, in the order in which it is asked. `languages`: those of the passages."""
     stems = [_stemmer(language) for language in sorted({"en", *languages} & {*STEMMERS})]
     asked: dict[Asked, None] = {}
-    for kind, run in _runs(text):
+    for kind, run in _runs(text[:LONGEST_QUESTION]):
         if kind == "word":
             whole, parts = _identifier(run)
             if whole not in parts:
@@ -139,19 +147,17 @@ def holds_phrase(text: str, phrase: str) -> bool:
 
 def _runs(text: str) -> Iterator[tuple[str, str]]:
     """(kind, run): "han" and "dense" folded; "word" with its capitals, which tell the parts of identifiers."""
-    for match in _RUN.finditer(_simplified(unicodedata.normalize("NFKC", text).replace("’", "'"))):
-        kind = str(match.lastgroup)
-        yield kind, match.group()
+    for match in _RUN.finditer(_simplified(_straight(text))):
+        if run := match.group().strip("_"):
+            yield str(match.lastgroup), run
 
 
 def _identifier(run: str) -> tuple[str, list[str]]:
     """(whole, parts) of a word, lower-cased. A plain word's only part is itself."""
-    run = run.strip("_")
     whole = _bare(run)[:LONGEST]
     parts: dict[str, None] = {}
-    for piece in run.split("'")[:1] if run.count("'") == 1 and len(run.split("'")[1]) <= 2 else [run]:
-        for match in _PIECES.finditer(piece):
-            _add_parts(match.group(), parts)
+    for match in _PIECES.finditer(_CLITIC.sub("", run)):
+        _add_parts(match.group(), parts)
     if version := _VERSION.fullmatch(whole):
         parts[version.group(1)] = None
     return whole, list(parts) or [whole]
@@ -167,26 +173,39 @@ def _add_parts(piece: str, parts: dict[str, None]) -> None:
 
 
 def _bare(text: str) -> str:
-    """Lower case, without accents on Latin letters: they are often not typed."""
+    """Lower case, without accents on Latin letters and without vowel points: they are often not typed."""
     folded = text.casefold()
     if folded.isascii():
         return folded
-    return "".join(letter if ord(letter) >= 0x250 else unicodedata.normalize("NFD", letter)[0] for letter in folded)
+    return _OPTIONAL.sub("", "".join(_base(letter) for letter in folded)) or folded
+
+
+def _base(letter: str) -> str:
+    latin = letter < "\u0250" or "\u1e00" <= letter < "\u1f00"
+    return unicodedata.normalize("NFD", letter)[0] if latin else letter
 
 
 def _pairs(run: str) -> list[str]:
     return [run[n : n + 2] for n in range(len(run) - 1)]
 
 
+def _straight(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).replace("’", "'")
+
+
 @lru_cache(maxsize=1)
-def _converter() -> Any:
+def _simple_characters() -> dict[int, str]:
+    """Traditional -> simplified, each character by itself: in a word, OpenCC leaves some as they are (乾坤), and a
+    part of the word (乾) would not be the same. And it refuses texts with half a surrogate pair."""
     import opencc
 
-    return opencc.OpenCC("t2s")
+    han = [chr(code) for code in range(0x3400, 0xFB00) if HAN.match(chr(code))]
+    simple = str(opencc.OpenCC("t2s").convert("\n".join(han))).split("\n")
+    return {ord(one): other for one, other in zip(han, simple, strict=True) if one != other}
 
 
 def _simplified(text: str) -> str:
-    return str(_converter().convert(text)) if HAN.search(text) else text
+    return text.translate(_simple_characters()) if HAN.search(text) else text
 
 
 def _chinese_words(run: str) -> list[str]:

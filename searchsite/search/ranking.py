@@ -118,7 +118,7 @@ def with_keywords(
     """
     bm25 = lexical.scores(question, list(near)) if lexical else {}
     full = lexical.full_score(question) if bm25 and lexical else 1.0
-    shares = {passage: bm25.get(passage, 0.0) / full for passage in near}
+    shares = {passage: min(bm25.get(passage, 0.0) / full, fusion.MOST_KEYWORDS) for passage in near}
     best = max((share for passage, share in shares.items() if passage not in foreign), default=0.0)
     for passage in foreign:
         shares[passage] = max(shares[passage], fusion.OTHER_LANGUAGE * best)

@@ -120,10 +120,9 @@ def with_keywords(
     full = lexical.full_score(question) if bm25 and lexical else 1.0
     shares = {passage: min(bm25.get(passage, 0.0) / full, fusion.MOST_KEYWORDS) for passage in near}
     best = max((share for passage, share in shares.items() if passage not in foreign), default=0.0)
-    for passage in foreign:
-        shares[passage] = max(shares[passage], fusion.OTHER_LANGUAGE * best)
+    credited = {passage: max(shares[passage], fusion.OTHER_LANGUAGE * best) for passage in foreign if passage in near}
     ranked = [
-        Ranked(passage, fusion.score(cosine, shares[passage]), cosine, shares[passage])
+        Ranked(passage, fusion.score(cosine, credited.get(passage, shares[passage])), cosine, shares[passage])
         for passage, cosine in near.items()
     ]
     return sorted(ranked, key=lambda one: (-one.score, one.passage))

@@ -39,6 +39,10 @@ class Found:
     likeness: int
     """0 to 100, of both together: 0 is what unrelated passages of this site have."""
 
+    @property
+    def keywords_percent(self) -> int:
+        return round(100 * min(1.0, self.keywords))
+
 
 @dataclass(frozen=True)
 class Result:

@@ -155,6 +155,52 @@ def test_progress_counts_texts_up_to_all_of_them(encoder, monkeypatch) -> None:
     assert len(seen) > 10
 
 
+def taken(encode, texts: list[str]) -> tuple[np.ndarray, dict[int, list[np.ndarray]]]:
+    """The vectors, and the states of each text, window for window."""
+    given: dict[int, list[np.ndarray]] = {}
+    vectors = encode(texts, states=lambda text, some: given.setdefault(text, []).append(some))
+    return vectors, given
+
+
+def test_states_are_those_of_the_text_alone(encoder) -> None:
+    """Neither prefix nor special tokens nor padding; with them put back, their mean is the vector."""
+    for prefix, encode in (("big", encoder.encode_queries), ("small", encoder.encode_passages)):
+        vectors, given = taken(encode, SAMPLE[:15])
+        assert given.keys() == set(range(15))
+        for place, text in enumerate(SAMPLE[:15]):
+            whole = states_of(encoder, [prefix, *text.split()])
+            (states,) = given[place]
+            assert states.dtype == np.float32
+            np.testing.assert_allclose(states, whole[2:-1].numpy(), atol=1e-5)
+            put_back = torch.cat([whole[:2], torch.from_numpy(states), whole[-1:]])
+            np.testing.assert_allclose(vectors[place], unit(put_back.mean(dim=0)), atol=1e-5)
+
+
+def test_states_of_a_long_text_come_window_for_window_in_order(encoder, monkeypatch) -> None:
+    monkeypatch.setitem(local._BUDGET, "cpu", 2 * MAX_TOKENS)
+    room = MAX_TOKENS - 2
+    words = ["small", *SAMPLE[39].split(), *SAMPLE[38].split()]
+    long = " ".join(words[1:])
+    _vectors, given = taken(encoder.encode_passages, ["cat", long, *SAMPLE[20:30]])
+    expected = [states_of(encoder, words[start : start + room])[1:-1] for start in range(0, len(words), room)]
+    expected[0] = expected[0][1:]
+    assert [len(some) for some in given[1]] == [len(some) for some in expected]
+    np.testing.assert_allclose(np.concatenate(given[1]), torch.cat(expected).numpy(), atol=1e-5)
+    np.testing.assert_allclose(given[0][0], states_of(encoder, ["small", "cat"])[2:-1].numpy(), atol=1e-5)
+
+
+def test_states_of_the_same_text_come_once_at_its_first_place_and_vectors_are_as_without(encoder) -> None:
+    texts = ["cat", "the dog ran", "cat", "", "the dog ran"]
+    seen: list[int] = []
+    given: dict[int, np.ndarray] = {}
+    vectors = encoder.encode_passages(
+        texts, progress=lambda done, _all: seen.append(done), states=lambda text, some: given.update({text: some})
+    )
+    assert {text: len(some) for text, some in given.items()} == {0: 1, 1: 3, 3: 0}
+    assert seen[-1] == len(texts)
+    assert (vectors == encoder.encode_passages(texts)).all()
+
+
 def test_several_threads_may_encode_at_once(encoder) -> None:
     alone = encoder.encode_passages(SAMPLE)
     with ThreadPoolExecutor(4) as pool:

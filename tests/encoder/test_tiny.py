@@ -48,6 +48,16 @@ def test_progress_counts_texts() -> None:
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
+def test_states_are_the_vectors_of_the_words() -> None:
+    given: dict[int, np.ndarray] = {}
+    texts = ["cats and 狗", "", "!?", "cats"]
+    vectors = TinyEncoder().encode_passages(texts, states=lambda text, some: given.update({text: some}))
+    assert {text: some.shape for text, some in given.items()} == {0: (3, 64), 1: (0, 64), 2: (0, 64), 3: (1, 64)}
+    assert (given[0][0] == given[3][0]).all()
+    np.testing.assert_allclose(given[3][0] / np.linalg.norm(given[3][0]), vectors[3], atol=1e-6)
+    assert (vectors == TinyEncoder().encode_queries(texts)).all()
+
+
 def test_it_is_had_by_name(tmp_path: Path) -> None:
     tiny = encoder.load("tiny", tmp_path)
     assert isinstance(tiny, TinyEncoder)

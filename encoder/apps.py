@@ -9,6 +9,7 @@ class EncoderConfig(AppConfig):
     label = "encoder"
 
     def ready(self) -> None:
-        from encoder.checks import check_pooling
+        from encoder.checks import check_pooling, check_reranker
 
         register(check_pooling)
+        register(check_reranker)

@@ -1,5 +1,6 @@
 """System checks of the settings that choose an encoder."""
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -34,3 +35,17 @@ def check_pooling(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
             )
         ]
     return []
+
+
+def check_reranker(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E002: SEARCHSITE_RERANKER is no way of reranking, and no folder with a checkpoint either."""
+    reranker = getattr(settings, "SEARCHSITE_RERANKER", "none")
+    if reranker in ("tokens", "none") or (Path(settings.SEARCHSITE_MODELS_DIR) / reranker / "config.json").is_file():
+        return []
+    return [
+        checks.Error(
+            _("SEARCHSITE_RERANKER is %(found)r, but no folder of that name holds a checkpoint.") % {"found": reranker},
+            hint=_("Set it to 'tokens', to 'none', or to a folder with a cross-encoder."),
+            id="encoder.E002",
+        )
+    ]

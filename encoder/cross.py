@@ -26,7 +26,7 @@ from encoder.description import Description, EncoderError
 from encoder.folder import max_tokens, operators_sayings, read_optional
 from encoder.hashing import weights_hash
 from encoder.loading import classifier, compute_in
-from encoder.local import _BUDGET, _CHECKED, _STEP, _computes_in_bfloat16
+from encoder.local import BUDGET, CHECKED, STEP, computes_in_bfloat16
 from encoder.tokenizing import clean, tokenizer
 
 # A model is tried on these before it is used: an answer, texts on other matters, and a much longer one, so that the
@@ -34,8 +34,8 @@ from encoder.tokenizing import clean, tokenizer
 _QUESTION = "how do vaccines work"
 _PASSAGES = [
     "A vaccine shows the immune system a harmless part of a germ, so that it knows the germ when it comes.",
-    *_CHECKED,
-    " ".join(_CHECKED * 2),
+    *CHECKED,
+    " ".join(CHECKED * 2),
 ]
 # bfloat16 is used only where it moves no score by more than this part of the distance between best and worst.
 _MOST_MOVED = 0.02
@@ -94,7 +94,7 @@ class CrossEncoder:
         """
         found = np.zeros(len(passages), dtype=np.float32)
         pairs = self._pairs(question, passages)
-        for batch in batches([len(pair) for pair in pairs], _BUDGET[self.model.device.type]):
+        for batch in batches([len(pair) for pair in pairs], BUDGET[self.model.device.type]):
             found[batch] = self._forward([pairs[position] for position in batch]).numpy()
         return found
 
@@ -108,7 +108,7 @@ class CrossEncoder:
     def _forward(self, pairs: list[list[_Token]]) -> Tensor:
         """Return the logits (pairs,) in float32 on the CPU."""
         width = max(len(pair) for pair in pairs)
-        width = min(-(-width // _STEP) * _STEP, self.description.max_tokens)
+        width = min(-(-width // STEP) * STEP, self.description.max_tokens)
         pad = (self.model.config.pad_token_id or 0, 0)
         ids, types = torch.tensor([pair + [pad] * (width - len(pair)) for pair in pairs]).unbind(-1)
         lengths = torch.tensor([[len(pair)] for pair in pairs])
@@ -136,7 +136,7 @@ def load(folder: Path, threads: int | None = None) -> CrossEncoder:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     loaded = _in_float32(description, device)
     exact = _tried(loaded)
-    if not _computes_in_bfloat16(device):
+    if not computes_in_bfloat16(device):
         return loaded
     _in_bfloat16(loaded.model)
     try:

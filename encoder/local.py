@@ -24,15 +24,15 @@ TakeStates = Callable[[int, NDArray[np.float32]], None]
 
 # Tokens in a batch. On a CPU the activations of more fall out of its cache: with 8,192 tokens GELU alone takes as
 # long as the matrix products of 2,048. A GPU needs more to be busy.
-_BUDGET = {"cpu": 2_048, "cuda": 65_536}
+BUDGET = {"cpu": 2_048, "cuda": 65_536}
 
 # Widths of batches are multiples of this many tokens. For each new shape oneDNN makes code and keeps it: a worker that
 # had met every width held 1 GB more, and 0.1 GB with these.
-_STEP = 16
+STEP = 16
 
 # bfloat16 is used only where these come out the same as in float32, to this cosine.
 _LEAST_COSINE = 0.999
-_CHECKED = [
+CHECKED = [
     "The quick brown fox jumps over the lazy dog.",
     "query: how do vaccines work",
     "语义搜索按意思而不是按字面查找文档。",
@@ -93,7 +93,7 @@ class Encoder:
         sums = torch.zeros(len(rows), self.description.dim)
         tokens = torch.zeros(len(rows), 1)
         waiting = np.bincount([window.text for window in cut], minlength=len(rows))
-        for batch in batches([len(window.ids) for window in cut], _BUDGET[self.model.device.type]):
+        for batch in batches([len(window.ids) for window in cut], BUDGET[self.model.device.type]):
             chosen = [cut[position] for position in batch]
             owners = torch.tensor([window.text for window in chosen])
             counts = torch.tensor([[float(len(window.ids))] for window in chosen])
@@ -123,7 +123,7 @@ class Encoder:
         """Return the pooled vectors (windows, dim), in float32 on the CPU and not normalised, and the states that they
         are made of (windows, tokens, dim)."""
         width = max(len(window.ids) for window in batch)
-        width = min(-(-width // _STEP) * _STEP, self.description.max_tokens)
+        width = min(-(-width // STEP) * STEP, self.description.max_tokens)
         pad = self.model.config.pad_token_id or 0
         ids = torch.tensor([window.ids + [pad] * (width - len(window.ids)) for window in batch])
         lengths = torch.tensor([[len(window.ids)] for window in batch])
@@ -154,11 +154,11 @@ def load(description: Description, dtype: Dtype = "auto", threads: int | None = 
     encoder = _in_float32(description, device)
     if dtype == "bfloat16":
         compute_in(encoder.model, torch.bfloat16)
-    elif dtype == "auto" and _computes_in_bfloat16(device):
-        exact = encoder.encode_passages(_CHECKED)
+    elif dtype == "auto" and computes_in_bfloat16(device):
+        exact = encoder.encode_passages(CHECKED)
         compute_in(encoder.model, torch.bfloat16)
         try:
-            cosines = (encoder.encode_passages(_CHECKED) * exact).sum(axis=1)
+            cosines = (encoder.encode_passages(CHECKED) * exact).sum(axis=1)
         except RuntimeError:  # an operation of this model that torch does not do in bfloat16
             return _in_float32(description, device)
         if not cosines.min() >= _LEAST_COSINE:  # "not >=", so that NaN fails too
@@ -172,7 +172,7 @@ def _in_float32(description: Description, device: str) -> Encoder:
     return Encoder(description, model)
 
 
-def _computes_in_bfloat16(device: str) -> bool:
+def computes_in_bfloat16(device: str) -> bool:
     """Whether bfloat16 is in the hardware; emulated, it is slower than float32."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -154,7 +154,7 @@ SEARCHSITE_LEASE_SECONDS = env.number("SEARCHSITE_LEASE_SECONDS", 30, 2, 3600)  
 # --- documents and the encoder ----------------------------------------------------------------------------
 SEARCHSITE_ENCODER = env.text("SEARCHSITE_ENCODER", "e5-small")
 SEARCHSITE_POOLING = env.text("SEARCHSITE_POOLING", "mean", one_of=("mean", "cls", "tanh"))
-# "tokens", "none", or a folder with a cross-encoder.
+# "tokens", "none", or a folder with a cross-encoder: a path, or a name below SEARCHSITE_MODELS_DIR.
 SEARCHSITE_RERANKER = env.text("SEARCHSITE_RERANKER", "tokens")
 SEARCHSITE_PASSAGE_TOKENS = env.number("SEARCHSITE_PASSAGE_TOKENS", 200, 16, 4096)
 SEARCHSITE_PASSAGE_OVERLAP = env.number("SEARCHSITE_PASSAGE_OVERLAP", 0, 0, 1024)

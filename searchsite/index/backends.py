@@ -41,7 +41,7 @@ def get_encoder() -> Encoder | TinyEncoder:
 
 @cache
 def _cross_encoder() -> CrossEncoder:
-    return encoder.load_cross_encoder(Path(settings.SEARCHSITE_RERANKER))
+    return encoder.load_cross_encoder(Path(settings.SEARCHSITE_MODELS_DIR) / settings.SEARCHSITE_RERANKER)
 
 
 def get_cross_encoder() -> CrossEncoder:

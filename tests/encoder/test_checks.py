@@ -33,3 +33,20 @@ def test_the_error_names_the_choices(settings) -> None:
     [error] = check_pooling(None)
     assert "'max'" in error.msg
     assert "mean, cls, tanh" in error.hint
+
+
+@pytest.mark.parametrize("reranker", ["tokens", "none", "mine", "/path"])
+def test_a_reranker_is_a_way_or_a_folder_with_a_checkpoint(reranker: str, settings, tmp_path) -> None:
+    settings.SEARCHSITE_MODELS_DIR = tmp_path / "models"
+    settings.SEARCHSITE_RERANKER = reranker.replace("/path", str(tmp_path / "elsewhere"))
+    for folder in ("models/mine", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "config.json").write_text("{}")
+    assert ids() == []
+
+
+@pytest.mark.parametrize("reranker", ["token", "", "not/there"])
+def test_a_reranker_that_is_neither_is_refused(reranker: str, settings, tmp_path) -> None:
+    settings.SEARCHSITE_MODELS_DIR = tmp_path
+    settings.SEARCHSITE_RERANKER = reranker
+    assert ids() == ["encoder.E002"]

@@ -42,7 +42,7 @@ LONG = " ".join(_random.choices(_WHOLE, k=60))
 @pytest.fixture(autouse=True)
 def in_float32(monkeypatch) -> None:
     """Also on processors that compute in bfloat16, so that scores can be compared to 1e-4."""
-    monkeypatch.setattr(cross, "_computes_in_bfloat16", lambda device: False)
+    monkeypatch.setattr(cross, "computes_in_bfloat16", lambda device: False)
 
 
 def write_cross(folder: Path, labels: int = 1, **changes) -> Path:
@@ -207,7 +207,7 @@ def test_neither_order_nor_company_moves_a_score(encoder, monkeypatch) -> None:
     order = _random.sample(range(len(PASSAGES)), len(PASSAGES))
     mixed = encoder.scores(QUESTION, [PASSAGES[i] for i in order] + [LONG, ""])
     np.testing.assert_allclose(mixed[: len(order)], alone[order], atol=1e-4)
-    monkeypatch.setitem(cross._BUDGET, "cpu", 64)
+    monkeypatch.setitem(cross.BUDGET, "cpu", 64)
     np.testing.assert_allclose(encoder.scores(QUESTION, PASSAGES), alone, atol=1e-4)
     met = [batch["input_ids"].shape for batch in given_to(encoder, QUESTION, PASSAGES)]
     assert len(met) > 10
@@ -272,7 +272,7 @@ def test_bfloat16_stays_only_where_scores_stay(most: float, kept: torch.dtype, t
     state["classifier.bias"] += 1000  # between numbers so large, bfloat16 has steps of 4
     save_file(state, folder / "model.safetensors", {"format": "pt"})
     exact = load_cross_encoder(folder).scores(QUESTION, PASSAGES)
-    monkeypatch.setattr(cross, "_computes_in_bfloat16", lambda device: True)
+    monkeypatch.setattr(cross, "computes_in_bfloat16", lambda device: True)
     monkeypatch.setattr(cross, "_MOST_MOVED", most)
     loaded = load_cross_encoder(folder)
     assert loaded.model.dtype == kept
@@ -284,7 +284,7 @@ def test_bfloat16_stays_only_where_scores_stay(most: float, kept: torch.dtype, t
 def test_relatives_of_bert_may_compute_in_bfloat16(write, tmp_path: Path, monkeypatch) -> None:
     folder = write(tmp_path / "cross")
     exact = load_cross_encoder(folder).scores(QUESTION, PASSAGES)
-    monkeypatch.setattr(cross, "_computes_in_bfloat16", lambda device: True)
+    monkeypatch.setattr(cross, "computes_in_bfloat16", lambda device: True)
     monkeypatch.setattr(cross, "_MOST_MOVED", 0.2)
     loaded = load_cross_encoder(folder)
     assert loaded.model.dtype == torch.bfloat16
@@ -299,7 +299,7 @@ def test_a_model_that_cannot_compute_in_bfloat16_computes_in_float32(tmp_path: P
     def as_torch_does(_module, _inputs) -> None:
         raise RuntimeError("\"fft\" not implemented for 'BFloat16'")
 
-    monkeypatch.setattr(cross, "_computes_in_bfloat16", lambda device: True)
+    monkeypatch.setattr(cross, "computes_in_bfloat16", lambda device: True)
     monkeypatch.setattr(cross, "_in_bfloat16", lambda model: model.register_forward_pre_hook(as_torch_does))
     np.testing.assert_allclose(load_cross_encoder(folder).scores(QUESTION, PASSAGES), exact, atol=1e-5)
 

@@ -279,7 +279,7 @@ def test_a_model_that_cannot_compute_in_bfloat16_computes_in_float32(tmp_path: P
             max_position_embeddings=MAX_TOKENS, pad_token_id=0,
         )
     ).save_pretrained(write_vocabulary(tmp_path / "fourier"))  # fmt: skip
-    monkeypatch.setattr(local, "_computes_in_bfloat16", lambda device: True)
+    monkeypatch.setattr(local, "computes_in_bfloat16", lambda device: True)
     encoder = local.load(resolve("fourier", tmp_path))
     assert {values.dtype for values in encoder.model.parameters()} == {torch.float32}
     assert np.isfinite(encoder.encode_passages(TEXTS)).all()

@@ -145,7 +145,7 @@ def test_special_tokens_in_a_text_do_not_end_it(encoder) -> None:
 
 
 def test_progress_counts_texts_up_to_all_of_them(encoder, monkeypatch) -> None:
-    monkeypatch.setitem(local._BUDGET, "cpu", 64)
+    monkeypatch.setitem(local.BUDGET, "cpu", 64)
     seen: list[tuple[int, int]] = []
     encoder.encode_passages(SAMPLE + SAMPLE[:5], progress=lambda done, total: seen.append((done, total)))
     done = [count for count, _ in seen]
@@ -177,7 +177,7 @@ def test_states_are_those_of_the_text_alone(encoder) -> None:
 
 
 def test_states_of_a_long_text_come_window_for_window_in_order(encoder, monkeypatch) -> None:
-    monkeypatch.setitem(local._BUDGET, "cpu", 2 * MAX_TOKENS)
+    monkeypatch.setitem(local.BUDGET, "cpu", 2 * MAX_TOKENS)
     room = MAX_TOKENS - 2
     words = ["small", *SAMPLE[39].split(), *SAMPLE[38].split()]
     long = " ".join(words[1:])
@@ -222,7 +222,7 @@ def test_no_room_for_text_is_refused(tmp_path: Path, open_checkpoint) -> None:
 @pytest.mark.parametrize(("least", "kept"), [(0.9, torch.bfloat16), (1.1, torch.float32)])
 def test_bfloat16_stays_only_where_vectors_stay(least: float, kept: torch.dtype, tmp_path, monkeypatch) -> None:
     write_bert(tmp_path / "plain")
-    monkeypatch.setattr(local, "_computes_in_bfloat16", lambda device: True)
+    monkeypatch.setattr(local, "computes_in_bfloat16", lambda device: True)
     monkeypatch.setattr(local, "_LEAST_COSINE", least)
     loaded = local.load(resolve("plain", tmp_path))
     assert loaded.model.dtype == kept
@@ -233,7 +233,7 @@ def test_bfloat16_stays_only_where_vectors_stay(least: float, kept: torch.dtype,
 
 def test_float32_where_bfloat16_would_be_emulated(tmp_path: Path, monkeypatch) -> None:
     write_bert(tmp_path / "plain")
-    monkeypatch.setattr(local, "_computes_in_bfloat16", lambda device: False)
+    monkeypatch.setattr(local, "computes_in_bfloat16", lambda device: False)
     assert local.load(resolve("plain", tmp_path)).model.dtype == torch.float32
 
 

@@ -125,7 +125,7 @@ def test_minilm_agrees_with_sentence_transformers(real_models: Path) -> None:
 
 @pytest.mark.parametrize("name", ["e5-small", "minilm"])
 def test_bfloat16_agrees_with_float32(name: str, real_models: Path) -> None:
-    if not local._computes_in_bfloat16("cpu"):
+    if not local.computes_in_bfloat16("cpu"):
         pytest.skip("this processor does not compute in bfloat16, so the site would not either")
     description = resolve(name, real_models)
     fast = local.load(description)

@@ -85,6 +85,15 @@ def test_there_are_never_more_than_ten_and_the_best_of_all_chunks(public, add, m
     assert with_last.next is None
 
 
+def test_a_keyword_is_a_match_although_nothing_else_is_alike(public, add):
+    """In another script of the same words, where the tiny encoder sees nothing in common."""
+    words = ["bicycles", "我們用語義搜索", "ERR_4012 occurs", "rivers", "clouds"]
+    document = add(public, "\n\n".join(f"## {n}\n\n{text}" for n, text in enumerate(words)), title="b")
+    for question, text in [("语义搜索", words[1]), ("4012", words[2])]:
+        scored = matches.matches(document.live_revision, question, None).found
+        assert passages(document)[max(scored, key=lambda one: one.score).passage] == text
+
+
 def test_vectors_of_another_encoder_are_not_compared(public, add):
     document = add(public, BOOK, title="b")
     Vector.objects.update(fingerprint="another")

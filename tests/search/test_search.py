@@ -69,6 +69,121 @@ def test_a_page_is_full_although_one_document_has_most_passages(client, public, 
     assert len(answer.results[0].found) == retrieve.SNIPPETS
 
 
+KEPT = {
+    "names": "会议由张韡主持，地点在爨底下村。",
+    "traditional": "我們用語義搜索來找文件，也在臺灣。",
+    "full-width": "型号ＡＢＣ１２３的保修期。",
+    "code": "Call os.path.join before TemporaryDirectory is gone; ERR_4012 means k8s is older than v1.29.",
+    "c++": "Written in C++, with a sha256 of report_final-2.pdf.",
+    "contact": "Ask anna.berg@example.org or dial +1 (555) 010-9999.",
+    "german": "In den alten Häusern wohnen heute Künstlerinnen und viele andere Leute aus der Stadt.",
+    "russian": "В этих книгах рассказывается о жизни большой семьи в маленьком городе.",
+    "japanese": "東京タワーに登りました。",
+    "korean": "서울의 봄은 짧다.",
+    "thai": "ภาษาไทยไม่เว้นวรรค",
+}
+ASKED = {
+    "names": ["张韡", "韡", "爨", "爨底下"],
+    "traditional": ["语义搜索", "語義搜索", "语义", "台湾"],
+    "full-width": ["ABC123", "abc", "123", "保修", "ＡＢＣ１２３"],
+    "code": [
+        "os.path.join", "os.path", "TemporaryDirectory", "temporary", "ERR_4012", "4012", "err_4012", "k8s",
+        "v1.29", "1.29", "TemporaryDirectroy",
+    ],
+    "c++": ["c++", "SHA-256", "sha256", "report_final-2.pdf", "final", "pdf"],
+    "contact": ["anna.berg@example.org", "berg", "010-9999", "+1 (555) 010-9999"],
+    "german": ["Haus alte", "Künstlerin", "kunstlerinnen"],
+    "russian": ["книга", "большая семья"],
+    "japanese": ["タワー", "東京", "东京"],
+    "korean": ["서울", "봄은"],
+    "thai": ["ไทย"],
+}  # fmt: skip
+
+
+def test_keywords_are_found_by_the_page_although_the_encoder_knows_nothing(client, public, add, monkeypatch):
+    import numpy as np
+
+    from encoder.tiny import TinyEncoder
+
+    def all_alike(self, texts, *_args, states=None, **_kwargs):
+        for place in range(len(texts) if states else 0):
+            states(place, np.ones((1, 64), np.float32))
+        return np.full((len(texts), 64), 1 / 8, np.float32)
+
+    monkeypatch.setattr(TinyEncoder, "encode_passages", all_alike)
+    monkeypatch.setattr(TinyEncoder, "encode_queries", all_alike)
+    add(public, "Nothing of all that. 与此无关。", title="first by its id")
+    for title, text in KEPT.items():
+        add(public, text, title=title)
+    wrong = []
+    for title, questions in ASKED.items():
+        for question in questions:
+            answer = client.get("/", {"q": question}).context["answer"]
+            best = answer.results[0]
+            if best.document.shown_title != title or not best.best.keywords > 0:
+                wrong.append((question, best.document.shown_title, best.best.keywords))
+    assert not wrong
+
+
+def test_a_typing_error_finds_what_was_meant_only_where_nothing_has_the_word(client, public, add):
+    add(public, "the form is signed by both", title="form")
+    add(public, "they come from afar", title="from")
+    add(public, "the committee decided", title="committee")
+    assert titles(client.get("/", {"q": "comittee"}))[0] == "committee"
+    found = {
+        result.document.shown_title: result.best.keywords
+        for result in client.get("/", {"q": "from"}).context["answer"].results
+    }
+    assert found["from"] > 0 == found["form"] == found["committee"]
+
+
+@pytest.mark.parametrize("question", ["herons", '"two herons"', "“two herons”", "hreons"])
+def test_a_keyword_that_only_others_may_read_changes_nothing(client, public, private, add, member, question):
+    for n in range(25):
+        add(private, f"two herons {n}", title="secret")
+    add(public, "apples", title="open")
+    add(public, "two herons in a long text about rivers and clouds and apples", title="wanted")
+    assert titles(client.get("/", {"q": question}))[0] == "wanted"
+    assert "secret" not in client.get("/", {"q": question}).content.decode()
+    client.force_login(member)
+    assert titles(client.get("/", {"q": question}))[0] == "secret"
+
+
+def test_deleting_the_first_result_moves_the_others_up(client, public, add, django_capture_on_commit_callbacks):
+    for n in range(13):
+        add(public, f"apples {'and pears ' * n}", source=str(n), title=str(n))
+    asked = {"q": "apples pears"}
+    before = titles(client.get("/", asked)) + titles(client.get("/", {**asked, "page": 2}))
+    assert len(before) == len(set(before)) == 13
+    for gone in (before[0], before[4]):
+        with django_capture_on_commit_callbacks(execute=True):
+            Document.objects.get(title=gone).delete()
+    after = titles(client.get("/", asked)) + titles(client.get("/", {**asked, "page": 2}))
+    assert after == [title for title in before if title not in (before[0], before[4])]
+
+
+def test_a_phrase_is_found_across_a_line_break_and_not_in_another_order(client, public, add):
+    add(public, "dog lazy dog", title="other order")
+    add(public, "a lazy\ndog", title="two lines")
+    add(public, "语义搜索", title="chinese")
+    assert titles(client.get("/", {"q": '"a lazy dog"'})) == ["two lines"]
+    assert titles(client.get("/", {"q": "「語義搜索」"})) == ["chinese"]
+    assert len(titles(client.get("/", {"q": '"lazy nobody"'}))) == 3
+
+
+def test_without_the_lexical_index_it_is_found_by_meaning(client, public, add, monkeypatch):
+    from searchsite.index import lexical_follow
+
+    add(public, "apples pears", title="wanted")
+    add(public, "bicycles", title="other")
+    asked = {"q": "apples pears"}
+    assert client.get("/", asked).context["answer"].results[0].best.keywords > 0
+    monkeypatch.setattr(lexical_follow, "current", lambda: None)
+    results = client.get("/", asked).context["answer"].results
+    assert [result.document.shown_title for result in results] == ["wanted", "other"]
+    assert results[0].best.keywords == 0
+
+
 def test_what_may_not_be_seen_is_not_found(client, public, private, add, member):
     add(public, "apples for all", title="open")
     secret = add(private, "apples for us", title="secret")

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from encoder import EncoderError
 from searchsite.documents import jobs
-from searchsite.index import backends, follow, space
+from searchsite.index import backends, follow, lexical_follow, space
 
 log = logging.getLogger(__name__)
 _warming = threading.Lock()
@@ -24,7 +24,7 @@ def healthz(_request: HttpRequest) -> JsonResponse:
     """200 while the process lives; the parts, and which of them are degraded, as JSON."""
     parts = {"database": _database()}
     if parts["database"] == "ok":
-        parts |= {"worker": _worker(), "index": _index()}
+        parts |= {"worker": _worker(), "index": _index(), "keywords": _keywords()}
     parts["encoder"] = _encoder()
     degraded = [name for name, state in parts.items() if state not in ("ok", "not loaded yet")]
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded, "parts": parts})
@@ -40,6 +40,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         with _warming:
             query = space.current().place_question(backends.get_encoder().encode_queries(["ready"])[0], "en")
         follow.current().store.search(query, 1)
+        lexical_follow.tried(lambda index: index.search("ready 就绪", 1) if index else [])
     except (DatabaseError, EncoderError, follow.IndexUnavailable) as error:
         log.warning("not ready: %s", error)
         return _not_ready(_reason(error))
@@ -85,3 +86,7 @@ def _encoder() -> str:
     except EncoderError:
         return "cannot be used"
     return "ok" if backends.is_loaded() else "not loaded yet"
+
+
+def _keywords() -> str:
+    return "ok" if lexical_follow.current() else "not there yet: searches go by meaning alone"

@@ -13,9 +13,10 @@ pytestmark = pytest.mark.django_db
 
 def test_health_names_what_is_degraded(client):
     health = client.get("/healthz").json()
-    assert (health["status"], health["degraded"]) == ("degraded", ["worker", "index"])
+    assert (health["status"], health["degraded"]) == ("degraded", ["worker", "index", "keywords"])
     assert health["parts"]["encoder"] == "not loaded yet"
     jobs.sign_of_life("w")
+    lexical_follow.keep_up()
     build.rebuild(Job(), lambda *_progress: None)
     health = client.get("/healthz").json()
     assert (health["status"], health["degraded"]) == ("ok", [])

@@ -6,7 +6,7 @@ import pytest
 
 from searchsite.documents import jobs
 from searchsite.documents.models import Job
-from searchsite.index import backends, build, follow
+from searchsite.index import backends, build, follow, lexical_follow
 
 pytestmark = pytest.mark.django_db
 

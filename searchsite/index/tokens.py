@@ -38,9 +38,10 @@ def likenesses(question: Matrix, passages: Mapping[int, bytes]) -> dict[int, flo
     if not held or not len(question):
         return {}
     dim = question.shape[1]
-    counts = [len(data) * 8 // dim for data in held.values()]
-    packed = np.frombuffer(b"".join(held.values()), np.uint8).reshape(-1, dim // 8)
-    signs = np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+    width = -(-dim // 8)
+    counts = [len(data) // width for data in held.values()]
+    packed = np.frombuffer(b"".join(held.values()), np.uint8).reshape(-1, width)
+    signs = np.unpackbits(packed, axis=1, count=dim).astype(np.float32) * 2 - 1
     cosines = question @ signs.T / np.sqrt(dim)
     best = np.maximum.reduceat(cosines, np.concatenate([[0], np.cumsum(counts)[:-1]]), axis=1).mean(axis=0)
     return dict(zip(held, best.tolist(), strict=True))

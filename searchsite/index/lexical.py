@@ -28,9 +28,11 @@ SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in
 
 # What a term is worth in each field, see benchmarks/README.md.
 WORDS, TITLE, GRAMS = 1.0, 0.3, 0.3
+EXACT = 2.0  # and more, of a whole identifier: what differs in a digit is another thing
 # A word that no passage has is taken for a typing error of words that are so many letters away.
 FUZZY = ((4, 1), (8, 2))  # (letters from, distance)
 MOST_MISSPELT = 16  # words of a question that are taken so: each takes some milliseconds
+REMEMBERED = 100  # questions of which it is known what of them can be found
 FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
 
 
@@ -76,7 +78,8 @@ class LexicalIndex:
             raise ValueError("it was never committed")
         number = searcher.fast_field_values("number", [stated[0][1]])[0]
         languages = tuple(term for term, _count in searcher.terms_with_prefix("language", ""))
-        self._seen = searcher, int(number or 0), languages  # one assignment: another thread sees all of it or nothing
+        known: dict[tuple[str, frozenset[int] | None], list[tuple[terms.Asked, list[str]]]] = {}
+        self._seen = searcher, int(number or 0), languages, known  # at once: another thread sees all of it or nothing
 
     @property
     def number(self) -> int:
@@ -98,7 +101,7 @@ class LexicalIndex:
 
         With phrases, only passages that hold all their words: whether in this order, the text must tell.
         """
-        asked = self._question(" ".join([question, *phrases]))
+        asked = self._question(" ".join([question, *phrases]), collections)
         if asked is None or k <= 0 or collections == frozenset():
             return []
         required = [self._any("collection", collections)] if collections is not None else []
@@ -108,24 +111,52 @@ class LexicalIndex:
             required += [self._term("grams", term) for term in grams]
         return self._best(self._within(asked, required), k)
 
-    def scores(self, question: str, passages: Sequence[int]) -> dict[int, float]:
-        """BM25 scores of those of these passages that have any of the question's terms."""
-        asked = self._question(question)
+    def scores(
+        self, question: str, passages: Sequence[int], collections: frozenset[int] | None = None
+    ) -> dict[int, float]:
+        """BM25 scores of those of these passages that have any of the question's terms. `collections`: in which the
+        question is asked."""
+        asked = self._question(question, collections)
         if asked is None or not passages:
             return {}
         return dict(self._best(self._within(asked, [self._any("passage", passages)]), len(passages)))
 
-    def full_score(self, question: str) -> float:
+    def full_score(self, question: str, collections: frozenset[int] | None = None) -> float:
         """About the score of a passage of average length that has each term of the question once: the sum of the
-        terms' weights. What no passage has weighs most. 0 where the question has no terms."""
+        terms' weights. What no passage of these collections has weighs most. 0 where the question has no terms."""
         searcher = self._seen[0]
         total = 0.0
-        for asked in terms.of_question(question, self.languages):
-            field, options, worth = ("grams", asked.grams, GRAMS) if asked.grams else ("words", asked.words, WORDS)
-            held = max((searcher.doc_freq(field, term) for term in options), default=0)
+        for asked, known in self._known(question, collections):
+            field = "grams" if asked.grams else "words"
+            held = max((searcher.doc_freq(field, term) for term in known), default=0)
             passages = max(searcher.num_docs, held)  # `held` still counts deleted ones, `num_docs` does not
-            total += worth * math.log(1 + (passages - held + 0.5) / (held + 0.5))
+            total += _worth(asked) * math.log(1 + (passages - held + 0.5) / (held + 0.5))
         return total
+
+    def _known(self, question: str, collections: frozenset[int] | None) -> list[tuple[terms.Asked, list[str]]]:
+        """What is asked for, and those of its terms that a passage of these collections has.
+
+        Not of all: whether a word is taken for a typing error must not tell what is in collections that a reader may
+        not see.
+        """
+        searcher, remembered = self._seen[0], self._seen[3]
+        found = remembered.get((question, collections))
+        if found is None:
+            scope = None if collections is None else Query.const_score_query(self._any("collection", collections), 0.0)
+            found = []
+            for asked in terms.of_question(question, self.languages):
+                field, options = ("grams", asked.grams) if asked.grams else ("words", asked.words)
+                held = [term for term in options if searcher.doc_freq(field, term)]
+                found.append((asked, [term for term in held if scope is None or self._is_in(field, term, scope)]))
+            if len(remembered) >= REMEMBERED:
+                remembered.clear()
+            remembered[question, collections] = found
+        return found
+
+    def _is_in(self, field: str, term: str, scope: Query) -> bool:
+        both = Query.boolean_query([(Occur.Must, self._term(field, term)), (Occur.Must, scope)])
+        with _as_lexical_error(self.folder):
+            return bool(self._seen[0].search(both, 1, count=False).hits)
 
     def _best(self, query: Query, k: int) -> list[tuple[int, float]]:
         with _as_lexical_error(self.folder):
@@ -139,29 +170,24 @@ class LexicalIndex:
         found = [(int(pk or 0), float(score or 0)) for pk, (score, _address) in zip(ids, hits, strict=True)]
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
 
-    def _question(self, question: str) -> Query | None:
+    def _question(self, question: str, collections: frozenset[int] | None) -> Query | None:
         """The sum of what the question asks for; None where it asks for nothing that can be looked up."""
-        found = [(one, self._asked(one)) for one in terms.of_question(question, self.languages)]
-        unknown = [one.surface for one, part in found if part is None and one.surface][:MOST_MISSPELT]
-        parts = [part for _one, part in found if part is not None]
+        known = self._known(question, collections)
+        unknown = [asked.surface for asked, held in known if not held and asked.surface][:MOST_MISSPELT]
+        parts = [self._asked(asked, held) for asked, held in known if held]
         parts += [part for word in unknown if (part := self._misspelt(word)) is not None]
         return Query.boolean_query([(Occur.Should, part) for part in parts]) if parts else None
 
-    def _asked(self, asked: terms.Asked) -> Query | None:
-        """None for a word that no passage has."""
-        searcher = self._seen[0]
+    def _asked(self, asked: terms.Asked, held: Sequence[str]) -> Query:
         if asked.grams:
-            return Query.boost_query(_one_of([self._term("grams", term) for term in asked.grams]), GRAMS)
-        held = [term for term in asked.words if searcher.doc_freq("words", term)]
-        if held:
-            words = Query.boost_query(_one_of([self._term("words", term) for term in held]), WORDS)
-            title = Query.boost_query(_one_of([self._term("title", term) for term in held]), TITLE)
-            return Query.boolean_query([(Occur.Should, words), (Occur.Should, title)])
-        return None
+            return Query.boost_query(_one_of([self._term("grams", term) for term in held]), _worth(asked))
+        words = Query.boost_query(_one_of([self._term("words", term) for term in held]), _worth(asked))
+        title = Query.boost_query(_one_of([self._term("title", term) for term in held]), TITLE * _worth(asked))
+        return Query.boolean_query([(Occur.Should, words), (Occur.Should, title)])
 
     def _misspelt(self, word: str) -> Query | None:
         distance = max((distance for letters, distance in FUZZY if len(word) >= letters), default=0)
-        if not (distance and word.isalpha()) or self._seen[0].doc_freq("surface", word):
+        if not (distance and word.isalpha()):
             return None
         meant = Query.fuzzy_term_query(self._schema, "surface", word, distance)
         return Query.const_score_query(meant, FUZZY_WORTH * WORDS)
@@ -175,6 +201,10 @@ class LexicalIndex:
     def _within(self, asked: Query, required: Sequence[Query]) -> Query:
         conditions = [(Occur.Must, Query.const_score_query(one, 0.0)) for one in required]
         return Query.boolean_query([(Occur.Must, asked), *conditions])
+
+
+def _worth(asked: terms.Asked) -> float:
+    return (GRAMS if asked.grams else WORDS) * (EXACT if asked.exact else 1.0)
 
 
 def _one_of(queries: Sequence[Query]) -> Query:

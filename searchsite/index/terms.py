@@ -42,6 +42,8 @@ _JOINTS = re.compile(
     r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])|(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])"
 )
 _VERSION = re.compile(r"v(\d[\w.]*)")
+# What a whole word has that is an identifier: digits among letters, or signs that join no words of a language.
+_IDENTIFIER = re.compile(r"[^\W\d_]\W?\d|\d\W?[^\W\d_]|[_./:@\\]")
 LONGEST = 200  # characters of a term; nobody types more, and the index takes no more than 65,530 bytes
 LONGEST_QUESTION = 10_000  # characters that are looked at: what is pasted must not take seconds
 
@@ -77,6 +79,8 @@ class Asked:
     surface: str
     words: tuple[str, ...] = ()
     grams: tuple[str, ...] = ()
+    exact: bool = False
+    """An identifier, which means nothing but itself."""
 
 
 def fold(text: str) -> str:
@@ -111,9 +115,10 @@ def of_question(text: str, languages: Iterable[str]) -> list[Asked]:
         if kind == "word":
             whole, parts = _identifier(run)
             if whole not in parts:
-                asked[Asked("", (whole,))] = None
+                asked[Asked("", (whole,), exact=_IDENTIFIER.search(whole) is not None)] = None
             for part in parts:
-                asked[Asked(part, tuple(dict.fromkeys([part, *(stem(part) for stem in stems)])))] = None
+                words = tuple(dict.fromkeys([part, *(stem(part) for stem in stems)]))
+                asked[Asked(part, words, exact=part == whole and _IDENTIFIER.search(whole) is not None)] = None
         else:
             for word in _chinese_words(run) if kind == "han" else []:
                 asked[Asked("", (word,))] = None

@@ -71,6 +71,7 @@ def _best(revision: Revision, question: str, shown: int | None, lexical: Lexical
 def _scored(revision: Revision, question: str, unrelated: float, lexical: LexicalIndex | None) -> Iterator[list[Match]]:
     placed = space.current()
     asked = ranking.understood(question, placed)
+    scope = frozenset({revision.document.collection_id})
     vectors = Vector.objects.filter(fingerprint=backends.fingerprint(), passage__revision=revision)
     rows = vectors.order_by("passage_id").values_list("passage_id", "passage__start", "passage__language", "data")
     last = 0
@@ -81,5 +82,5 @@ def _scored(revision: Revision, question: str, unrelated: float, lexical: Lexica
         start_of = dict(zip(passages, starts, strict=True))
         yield [
             Match(one.passage, start_of[one.passage], likeness(one.score, unrelated), one.score)
-            for one in ranking.with_keywords(question, lexical, dict(zip(passages, near, strict=True)))
+            for one in ranking.with_keywords(question, lexical, dict(zip(passages, near, strict=True)), scope)
         ]

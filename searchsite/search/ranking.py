@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from searchsite.index.stores.faiss import FaissStore
     from searchsite.index.vectors import Matrix
 
-QUOTED = re.compile('["“”„＂「『]([^"“”„＂「」『』]{1,200})["“”＂」』]')
+QUOTED = re.compile('["“”„＂「『«»]([^"“”„＂「」『』«»]{1,200})["“”＂」』«»]')
 MOST_PHRASES = 5
+MOST_VERIFIED = 16_000  # passages with all words of a phrase whose texts are read
 
 
 @dataclass(frozen=True)
@@ -98,26 +99,30 @@ def fused(question: Question, sources: Sources, k: int, scope: frozenset[int] | 
     if not candidates:
         legs = (vector_leg(question, sources, k, scope), lexical_leg(question, sources, k, scope))
         candidates = {passage for leg in legs for passage, _score in leg}
-    return scored(question, sources, sorted(candidates))
+    return scored(question, sources, sorted(candidates), scope)
 
 
-def scored(question: Question, sources: Sources, passages: Sequence[int]) -> list[Ranked]:
+def scored(question: Question, sources: Sources, passages: Sequence[int], scope: frozenset[int] | None) -> list[Ranked]:
     """These passages by both legs, best first; those without a vector are left out."""
     near = sources.store.scores(question.vector, passages)
     signs = sources.store.scores(sources.space.language_axis, passages)
     foreign = {passage for passage, sign in signs.items() if sources.space.is_foreign(sign, question.language)}
-    return with_keywords(question.text, sources.lexical, near, foreign)
+    return with_keywords(question.text, sources.lexical, near, scope, foreign)
 
 
 def with_keywords(
-    question: str, lexical: LexicalIndex | None, near: Mapping[int, float], foreign: Collection[int] = ()
+    question: str,
+    lexical: LexicalIndex | None,
+    near: Mapping[int, float],
+    scope: frozenset[int] | None,
+    foreign: Collection[int] = (),
 ) -> list[Ranked]:
     """Passages of which the vector leg's scores are known, with their keywords added, best first.
 
     Those in another language than the question's cannot have its words, and are not to lose by it.
     """
-    bm25 = lexical.scores(question, list(near)) if lexical else {}
-    full = lexical.full_score(question) if bm25 and lexical else 1.0
+    bm25 = lexical.scores(question, list(near), scope) if lexical else {}
+    full = lexical.full_score(question, scope) if bm25 and lexical else 1.0
     shares = {passage: min(bm25.get(passage, 0.0) / full, fusion.MOST_KEYWORDS) for passage in near}
     best = max((share for passage, share in shares.items() if passage not in foreign), default=0.0)
     credited = {passage: max(shares[passage], fusion.OTHER_LANGUAGE * best) for passage in foreign if passage in near}
@@ -145,13 +150,17 @@ def reranked(question: Question, sources: Sources, ranked: Sequence[Ranked]) -> 
 
 
 def _word_for_word(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[int]:
-    """The passages that hold all quoted phrases of the question: found by their words, verified on the text."""
+    """The first k passages that hold all quoted phrases of the question: found by their words, verified on the text."""
     if not question.phrases or not sources.lexical:
         return []
-    found = [passage for passage, _score in sources.lexical.search(question.text, k, scope, question.phrases)]
-    texts = sources.texts(found)
-    return [
-        passage
-        for passage in found
-        if passage in texts and all(holds_phrase(texts[passage], phrase) for phrase in question.phrases)
-    ]
+    exact: list[int] = []
+    depth, verified = k, 0
+    while True:
+        found = [pk for pk, _score in sources.lexical.search(question.text, depth, scope, question.phrases)]
+        texts = sources.texts(found[verified:])
+        for passage in found[verified:]:
+            if passage in texts and all(holds_phrase(texts[passage], phrase) for phrase in question.phrases):
+                exact.append(passage)
+        if len(exact) >= k or len(found) < depth or depth >= MOST_VERIFIED:
+            return exact[:k]
+        depth, verified = min(4 * depth, MOST_VERIFIED), len(found)

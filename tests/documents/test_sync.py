@@ -17,7 +17,7 @@ from searchsite.documents import importing
 from searchsite.documents.extract import ocr
 from searchsite.documents.models import Collection, Document, Job, State
 from searchsite.documents.sources import roots
-from searchsite.index import backends
+from searchsite.index import backends, space
 from searchsite.search.retrieve import search
 
 pytestmark = pytest.mark.django_db
@@ -38,12 +38,13 @@ def run(django_capture_on_commit_callbacks):
 def encoded(monkeypatch) -> list[str]:
     """The texts that were given to the encoder."""
     texts: list[str] = []
+    space.current()  # encodes the parallel texts, which are not to be counted
     encoder = backends.get_encoder()
     encode = encoder.encode_passages
 
-    def counting(batch):
+    def counting(batch, *rest, **named):
         texts.extend(batch)
-        return encode(batch)
+        return encode(batch, *rest, **named)
 
     monkeypatch.setattr(encoder, "encode_passages", counting)
     return texts

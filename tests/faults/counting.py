@@ -102,7 +102,7 @@ class Counted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
 
-    def encode_passages(self, texts: list[str]) -> Any:
+    def encode_passages(self, texts: list[str], *rest: Any, **named: Any) -> Any:
         from searchsite.index import backends
         from searchsite.index.models import Vector
         from searchsite.index.parallel import PASSAGES
@@ -118,7 +118,7 @@ class Counted:
         os.write(log, lines.encode())  # at once: a kill leaves no half of it
         os.close(log)
         time.sleep(SECONDS_A_TEXT * len(texts))
-        return self._encoder.encode_passages(texts)
+        return self._encoder.encode_passages(texts, *rest, **named)
 
 
 def write_files(folder: Path) -> None:

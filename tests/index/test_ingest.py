@@ -24,12 +24,12 @@ class Counting:
     def __init__(self, encoder):
         self.encoder, self.texts = encoder, []
 
-    def encode_passages(self, texts, progress=None):
+    def encode_passages(self, texts, *rest, **named):
         self.texts += texts
-        return self.encoder.encode_passages(texts)
+        return self.encoder.encode_passages(texts, *rest, **named)
 
-    def encode_queries(self, texts):
-        return self.encoder.encode_queries(texts)
+    def encode_queries(self, *rest, **named):
+        return self.encoder.encode_queries(*rest, **named)
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_old_builds_and_changes_are_tidied_away(public, add, settings):
     for n in range(4):
         add(public, f"text {n}")
         rebuild()
-    folders = sorted(path.name for path in settings.INDEX_DIR.iterdir() if path.is_dir())
+    folders = sorted(path.name for path in settings.INDEX_DIR.glob("build-*") if path.is_dir())
     assert folders == sorted(b.folder for b in Build.objects.all())
     assert len(folders) == 2
     from searchsite.documents.models import Change
@@ -285,7 +285,7 @@ def test_a_failing_build_leaves_nothing_on_the_disk(public, add, settings, monke
     monkeypatch.setattr(faiss.np, "save", full_disk)
     with pytest.raises(OSError, match="no space"):
         rebuild()
-    assert [path.name for path in settings.INDEX_DIR.iterdir() if path.is_dir()] == []
+    assert [path.name for path in settings.INDEX_DIR.glob("build-*") if path.is_dir()] == []
 
 
 def test_a_document_that_cannot_be_read_again_does_not_stop_a_rebuild(

@@ -44,12 +44,12 @@ def read_and_encoded(monkeypatch):
         return real_read(*args)
 
     class Counting:
-        def encode_passages(self, texts, progress=None):
+        def encode_passages(self, texts, *rest, **named):
             counts["encoded"] += len(texts)
-            return encoder.encode_passages(texts)
+            return encoder.encode_passages(texts, *rest, **named)
 
-        def encode_queries(self, texts):
-            return encoder.encode_queries(texts)
+        def encode_queries(self, *rest, **named):
+            return encoder.encode_queries(*rest, **named)
 
     monkeypatch.setattr(reading, "read", read)
     monkeypatch.setattr(backends, "get_encoder", Counting)

@@ -16,7 +16,7 @@ def random_units(n: int, dim: int = 8) -> np.ndarray:
 def test_without_offsets_it_is_the_plain_cosine():
     passages, question = random_units(20), random_units(3)[0]
     none = np.zeros((3, 8), np.float32)
-    plain = space.Space(none, none, 0.0)
+    plain = space.Space(none, none, 0.0, none, none)
     placed = plain.place_passages(passages, ["en", "zh"] * 10)
     assert placed.shape == (20, plain.dim)
     np.testing.assert_allclose(placed @ plain.place_question(question, "zh"), passages @ question, atol=1e-6)
@@ -27,7 +27,7 @@ def test_an_offset_of_the_language_is_taken_out_and_the_constant_is_told_apart_f
     the other language, minus half of it in one's own."""
     meaning = random_units(12)
     offsets = np.stack([3 * random_units(1)[0], 3 * random_units(2)[0], np.zeros(8, np.float32)])
-    shifted = space.Space(offsets, offsets, 0.08)
+    shifted = space.Space(offsets, offsets, 0.08, offsets, offsets)
     languages = ["en", "zh"] * 6
     moved = meaning + space.PASSAGE_SHIFT * offsets[[0, 1] * 6]
     placed = shifted.place_passages(moved, languages)

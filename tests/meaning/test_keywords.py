@@ -99,7 +99,6 @@ def test_meaning_wins_where_words_are_misled(kept):
     assert not wrong
 
 
-@pytest.mark.xfail(strict=True, reason="an identifier weighs no more than other words: index/lexical.py")
 def test_an_identifier_wins_over_what_is_like_it_in_all_but_a_digit(kept):
     questions = [("QX-77B", "deliveries"), ("What does error code ERR_4012 mean?", "err-4012")]
     assert [found(question)[0] for question, _right in questions] == [right for _question, right in questions]

@@ -40,14 +40,20 @@ def get_encoder() -> Encoder | TinyEncoder:
 
 
 @cache
-def _cross_encoder() -> CrossEncoder:
-    return encoder.load_cross_encoder(Path(settings.SEARCHSITE_MODELS_DIR) / settings.SEARCHSITE_RERANKER)
+def _cross_encoder() -> CrossEncoder | encoder.EncoderError:  # an error is remembered, too: searches go on without
+    try:
+        return encoder.load_cross_encoder(Path(settings.SEARCHSITE_MODELS_DIR) / settings.SEARCHSITE_RERANKER)
+    except encoder.EncoderError as error:
+        return error
 
 
 def get_cross_encoder() -> CrossEncoder:
     """The cross-encoder that SEARCHSITE_RERANKER names, loaded at the first call. Raises EncoderError."""
     with _loading:
-        return _cross_encoder()
+        loaded = _cross_encoder()
+    if isinstance(loaded, encoder.EncoderError):
+        raise loaded
+    return loaded
 
 
 def is_loaded() -> bool:

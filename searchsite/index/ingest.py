@@ -22,8 +22,7 @@ from searchsite.documents.problems import Problem
 from searchsite.documents.revisions import Gone, adding_to
 from searchsite.documents.split import split
 from searchsite.index import backends
-from searchsite.index.encoding import complete, encoded, lacking
-from searchsite.index.models import Vector
+from searchsite.index.encoding import encoded, kept, lacking, store
 from searchsite.index.vectors import encoded_text, text_hash
 
 log = logging.getLogger(__name__)
@@ -124,7 +123,6 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
 
     A text that has been encoded before, anywhere on the site, is not encoded again: its vector is copied.
     """
-    fingerprint = backends.fingerprint()
     missing = list(lacking(revision.passages.all()).order_by("ordinal").values_list("pk", flat=True))
     title = revision.encoded_title or revision.title
     total = revision.passages.count()
@@ -133,23 +131,12 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
         batch = Passage.objects.in_bulk(missing[first : first + BATCH])
         texts = {pk: encoded_text(title, passage.heading_path, passage.text) for pk, passage in batch.items()}
         hashes = {pk: text_hash(text) for pk, text in texts.items()}
-        kept = complete().filter(text_hash__in=set(hashes.values())).order_by()
-        known = {key: (data, tokens) for key, data, tokens in kept.values_list("text_hash", "data", "tokens")}
+        known = kept(set(hashes.values()))
         unknown = {hashes[pk]: pk for pk in texts if hashes[pk] not in known}
         made = encoded([(texts[pk], batch[pk].language) for pk in unknown.values()])
         known |= zip(unknown, made, strict=True)
-        vectors = [
-            Vector(passage_id=pk, fingerprint=fingerprint, text_hash=key, data=known[key][0], tokens=known[key][1])
-            for pk, key in hashes.items()
-        ]
         with adding_to(revision.document_id):
-            # Another worker may have stored the same, and an older version vectors without codes.
-            Vector.objects.bulk_create(
-                vectors,
-                update_conflicts=True,
-                unique_fields=["passage", "fingerprint"],
-                update_fields=["text_hash", "data", "tokens"],
-            )
+            store({pk: (key, known[key]) for pk, key in hashes.items()})
     progress("encoding", total, total)
     return len(missing)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tantivy
@@ -21,7 +22,7 @@ from tantivy import Occur, Query
 
 from searchsite.index import terms
 
-FORMAT = 2  # of the folder and of what terms.py makes: an index of another format is made anew
+FORMAT = 3  # of the folder and of what terms.py makes: an index of another format is made anew
 ABOUT = "lexical.json"
 HEAP = 64_000_000  # bytes that a writer may fill before it writes a segment
 SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in the order of their ids
@@ -33,6 +34,7 @@ EXACT = 2.0  # and more, of a whole identifier: what differs in a digit is anoth
 FUZZY = ((4, 1), (8, 2))  # (letters from, distance)
 MOST_MISSPELT = 16  # words of a question that are taken so: each takes some milliseconds
 REMEMBERED = 100  # questions of which it is known what of them can be found
+COMMON = 1000  # passages from which on a term is common
 FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
 
 
@@ -54,6 +56,17 @@ class Row:
     title: str
     text: str
     language: str
+
+
+class Weights(NamedTuple):
+    """What a question's terms weigh: about the score of a passage of average length that has each of them once, where
+    those that no passage has weigh most (0: no terms); and which part of it identifiers have, 0 to 1."""
+
+    full: float
+    exact: float
+
+
+Known = list[tuple[terms.Asked, list[tuple[str, int]]]]
 
 
 class LexicalIndex:
@@ -78,7 +91,7 @@ class LexicalIndex:
             raise ValueError("it was never committed")
         number = searcher.fast_field_values("number", [stated[0][1]])[0]
         languages = tuple(term for term, _count in searcher.terms_with_prefix("language", ""))
-        known: dict[tuple[str, frozenset[int] | None], list[tuple[terms.Asked, list[str]]]] = {}
+        known: dict[tuple[str, frozenset[int] | None], Known] = {}
         self._seen = searcher, int(number or 0), languages, known  # at once: another thread sees all of it or nothing
 
     @property
@@ -101,8 +114,11 @@ class LexicalIndex:
 
         With phrases, only passages that hold all their words: whether in this order, the text must tell.
         """
-        asked = self._question(" ".join([question, *phrases]), collections)
-        if asked is None or k <= 0 or collections == frozenset():
+        if k <= 0 or collections == frozenset():
+            return []
+        with _as_lexical_error(self.folder):
+            asked = self._question(" ".join([question, *phrases]), collections)
+        if asked is None:
             return []
         required = [self._any("collection", collections)] if collections is not None else []
         for phrase in phrases:
@@ -116,47 +132,52 @@ class LexicalIndex:
     ) -> dict[int, float]:
         """BM25 scores of those of these passages that have any of the question's terms. `collections`: in which the
         question is asked."""
-        asked = self._question(question, collections)
+        with _as_lexical_error(self.folder):
+            asked = self._question(question, collections)
         if asked is None or not passages:
             return {}
         return dict(self._best(self._within(asked, [self._any("passage", passages)]), len(passages)))
 
-    def full_score(self, question: str, collections: frozenset[int] | None = None) -> float:
-        """About the score of a passage of average length that has each term of the question once: the sum of the
-        terms' weights. What no passage of these collections has weighs most. 0 where the question has no terms."""
+    def weights(self, question: str, collections: frozenset[int] | None = None) -> Weights:
+        """What the question's terms weigh in these collections."""
         searcher = self._seen[0]
-        total = 0.0
-        for asked, known in self._known(question, collections):
-            field = "grams" if asked.grams else "words"
-            held = max((searcher.doc_freq(field, term) for term in known), default=0)
-            passages = max(searcher.num_docs, held)  # `held` still counts deleted ones, `num_docs` does not
-            total += _worth(asked) * math.log(1 + (passages - held + 0.5) / (held + 0.5))
-        return total
+        full = exact = 0.0
+        with _as_lexical_error(self.folder):
+            for asked, known in self._known(question, collections):
+                held = max((held for _term, held in known), default=0)
+                passages = max(searcher.num_docs, held)  # `held` may still count deleted ones, `num_docs` does not
+                weight = _worth(asked) * math.log(1 + (passages - held + 0.5) / (held + 0.5))
+                full += weight
+                exact += weight if asked.exact else 0.0
+        return Weights(full, exact / full if full else 0.0)
 
-    def _known(self, question: str, collections: frozenset[int] | None) -> list[tuple[terms.Asked, list[str]]]:
-        """What is asked for, and those of its terms that a passage of these collections has.
+    def _known(self, question: str, collections: frozenset[int] | None) -> Known:
+        """What is asked for; and those of its terms that these collections have, with the number of passages.
 
-        Not of all: whether a word is taken for a typing error must not tell what is in collections that a reader may
-        not see.
+        Not those of all collections: neither whether a word is taken for a typing error, nor what it weighs, may tell
+        what is in others. Only of words that are common everywhere the number in all is taken: to count takes long.
         """
-        searcher, remembered = self._seen[0], self._seen[3]
+        remembered = self._seen[3]
         found = remembered.get((question, collections))
         if found is None:
             scope = None if collections is None else Query.const_score_query(self._any("collection", collections), 0.0)
             found = []
             for asked in terms.of_question(question, self.languages):
                 field, options = ("grams", asked.grams) if asked.grams else ("words", asked.words)
-                held = [term for term in options if searcher.doc_freq(field, term)]
-                found.append((asked, [term for term in held if scope is None or self._is_in(field, term, scope)]))
+                counted = [(term, self._count(field, term, scope)) for term in options]
+                found.append((asked, [(term, count) for term, count in counted if count]))
             if len(remembered) >= REMEMBERED:
                 remembered.clear()
             remembered[question, collections] = found
         return found
 
-    def _is_in(self, field: str, term: str, scope: Query) -> bool:
+    def _count(self, field: str, term: str, scope: Query | None) -> int:
+        searcher = self._seen[0]
+        everywhere = int(searcher.doc_freq(field, term))
+        if scope is None or not 0 < everywhere <= COMMON:
+            return everywhere
         both = Query.boolean_query([(Occur.Must, self._term(field, term)), (Occur.Must, scope)])
-        with _as_lexical_error(self.folder):
-            return bool(self._seen[0].search(both, 1, count=False).hits)
+        return len(searcher.search(both, COMMON, count=False).hits)
 
     def _best(self, query: Query, k: int) -> list[tuple[int, float]]:
         with _as_lexical_error(self.folder):
@@ -174,7 +195,7 @@ class LexicalIndex:
         """The sum of what the question asks for; None where it asks for nothing that can be looked up."""
         known = self._known(question, collections)
         unknown = [asked.surface for asked, held in known if not held and asked.surface][:MOST_MISSPELT]
-        parts = [self._asked(asked, held) for asked, held in known if held]
+        parts = [self._asked(asked, [term for term, _count in held]) for asked, held in known if held]
         parts += [part for word in unknown if (part := self._misspelt(word)) is not None]
         return Query.boolean_query([(Occur.Should, part) for part in parts]) if parts else None
 

@@ -9,7 +9,7 @@ from searchsite.documents.models import Passage
 
 
 class Vector(models.Model):
-    """One passage as one encoder sees it: `dim` little-endian float16 numbers, and codes of its tokens.
+    """One passage as one encoder sees it: `dim` little-endian float16 numbers.
 
     float16 halves the bytes and moves no cosine by more than 1e-3 of a percent; readers renormalise (vectors.py).
     """
@@ -18,7 +18,6 @@ class Vector(models.Model):
     fingerprint = models.CharField(max_length=64)
     text_hash = models.CharField(max_length=32)
     data = models.BinaryField()
-    tokens = models.BinaryField(null=True)  # see tokens.py; null where they are not kept
 
     class Meta:
         verbose_name = _("vector")
@@ -28,6 +27,21 @@ class Vector(models.Model):
 
     def __str__(self) -> str:
         return f"{self.passage_id} ({self.fingerprint[:8]})"
+
+
+class TokenCodes(models.Model):
+    """The codes of the tokens of a passage that has a vector: tokens.py. In a table of their own, since they are ten
+    times as long as the vector, and all vectors are read to build an index."""
+
+    vector = models.OneToOneField(Vector, models.CASCADE, primary_key=True, related_name="codes")
+    data = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("codes of tokens")
+        verbose_name_plural = _("codes of tokens")
+
+    def __str__(self) -> str:
+        return str(self.vector_id)
 
 
 class Build(models.Model):

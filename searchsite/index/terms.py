@@ -43,6 +43,7 @@ _JOINTS = re.compile(
 )
 _VERSION = re.compile(r"v(\d[\w.]*)")
 # What a whole word has that is an identifier: digits among letters, or signs that join no words of a language.
+_BROKEN = re.compile(rf"(?<=[{_HAN}])[^\S\n]*\n[^\S\n]*(?=[{_HAN}])")  # a line's end within Chinese text
 _IDENTIFIER = re.compile(r"[^\W\d_]\W?\d|\d\W?[^\W\d_]|[_./:@\\]")
 LONGEST = 200  # characters of a term; nobody types more, and the index takes no more than 65,530 bytes
 LONGEST_QUESTION = 10_000  # characters that are looked at: what is pasted must not take seconds
@@ -195,7 +196,7 @@ def _pairs(run: str) -> list[str]:
 
 
 def _straight(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).replace("’", "'")
+    return _BROKEN.sub("", unicodedata.normalize("NFKC", text).replace("’", "'"))
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from searchsite.index.models import Vector
+from searchsite.index.models import TokenCodes
 from searchsite.index.space import Space
 from searchsite.index.vectors import Matrix
 
@@ -49,5 +49,5 @@ def likenesses(question: Matrix, passages: Mapping[int, bytes]) -> dict[int, flo
 
 def stored(passages: Sequence[int], fingerprint: str) -> dict[int, bytes]:
     """The codes of these passages that the database has, by their ids."""
-    found = Vector.objects.filter(passage_id__in=passages, fingerprint=fingerprint, tokens__isnull=False)
-    return {pk: bytes(data) for pk, data in found.values_list("passage_id", "tokens") if data is not None}
+    found = TokenCodes.objects.filter(vector__passage_id__in=passages, vector__fingerprint=fingerprint)
+    return {pk: bytes(data) for pk, data in found.values_list("vector__passage_id", "data")}

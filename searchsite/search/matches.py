@@ -78,9 +78,12 @@ def _scored(revision: Revision, question: str, unrelated: float, lexical: Lexica
     while chunk := list(rows.filter(passage_id__gt=last)[:CHUNK]):
         last = chunk[-1][0]
         passages, starts, languages, data = zip(*chunk, strict=True)
-        near = (placed.place_passages(as_matrix(data, placed.dim - 1), languages) @ asked.vector).tolist()
+        vectors_here = placed.place_passages(as_matrix(data, placed.dim - 1), languages)
+        near = dict(zip(passages, (vectors_here @ asked.vector).tolist(), strict=True))
+        signs = zip(passages, (vectors_here @ placed.language_axis).tolist(), strict=True)
+        foreign = {passage for passage, sign in signs if placed.is_foreign(sign, asked.language)}
         start_of = dict(zip(passages, starts, strict=True))
         yield [
             Match(one.passage, start_of[one.passage], likeness(one.score, unrelated), one.score)
-            for one in ranking.with_keywords(question, lexical, dict(zip(passages, near, strict=True)), scope)
+            for one in ranking.with_keywords(question, lexical, near, scope, foreign)
         ]

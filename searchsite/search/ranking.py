@@ -11,6 +11,7 @@ Each candidate of either leg is scored by both, so its score does not depend on 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from django.conf import settings
 
+from encoder import EncoderError
 from searchsite.documents.language import family
 from searchsite.index import backends, tokens
 from searchsite.index.terms import holds_phrase
@@ -30,9 +32,12 @@ if TYPE_CHECKING:
     from searchsite.index.stores.faiss import FaissStore
     from searchsite.index.vectors import Matrix
 
+log = logging.getLogger(__name__)
+
 QUOTED = re.compile('["“”„＂「『«»]([^"“”„＂「」『』«»]{1,200})["“”＂」』«»]')
 MOST_PHRASES = 5
 MOST_VERIFIED = 16_000  # passages with all words of a phrase whose texts are read
+READ_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -119,13 +124,14 @@ def with_keywords(
 ) -> list[Ranked]:
     """Passages of which the vector leg's scores are known, with their keywords added, best first.
 
-    Those in another language than the question's cannot have its words, and are not to lose by it.
+    Those in another language than the question's cannot have its words, but for identifiers, and are not to lose by it.
     """
     bm25 = lexical.scores(question, list(near), scope) if lexical else {}
-    full = lexical.full_score(question, scope) if bm25 and lexical else 1.0
+    full, exact = lexical.weights(question, scope) if bm25 and lexical else (1.0, 0.0)
     shares = {passage: min(bm25.get(passage, 0.0) / full, fusion.MOST_KEYWORDS) for passage in near}
     best = max((share for passage, share in shares.items() if passage not in foreign), default=0.0)
-    credited = {passage: max(shares[passage], fusion.OTHER_LANGUAGE * best) for passage in foreign if passage in near}
+    credit = fusion.OTHER_LANGUAGE * best * (1 - exact)
+    credited = {passage: max(shares[passage], credit) for passage in foreign if passage in near}
     ranked = [
         Ranked(passage, fusion.score(cosine, credited.get(passage, shares[passage])), cosine, shares[passage])
         for passage, cosine in near.items()
@@ -135,7 +141,7 @@ def with_keywords(
 
 def reranked(question: Question, sources: Sources, ranked: Sequence[Ranked]) -> list[Ranked]:
     """The same passages, the first fusion.RERANKED of them in a better order: by another look at their tokens, or at
-    their texts by a cross-encoder, as the settings say. Raises encoder.EncoderError."""
+    their texts by a cross-encoder, as the settings say."""
     first = [one.passage for one in ranked[: fusion.RERANKED]]
     if settings.SEARCHSITE_RERANKER == "none" or len(first) < 2:
         return list(ranked)
@@ -143,8 +149,13 @@ def reranked(question: Question, sources: Sources, ranked: Sequence[Ranked]) -> 
         gains = tokens.likenesses(question.tokens, sources.codes(first))
         scores = fusion.with_tokens([(one.score, gains.get(one.passage)) for one in ranked[: len(first)]])
     else:
+        try:
+            model = backends.get_cross_encoder()
+        except EncoderError as error:
+            log.warning("results are not reranked: %s", error)
+            return list(ranked)
         texts = sources.texts(first)
-        scores = backends.get_cross_encoder().scores(question.text, [texts.get(pk, "") for pk in first]).tolist()
+        scores = model.scores(question.text, [texts.get(pk, "") for pk in first]).tolist()
     order = sorted(range(len(first)), key=lambda place: (-scores[place], place))
     return [*(ranked[place] for place in order), *ranked[len(first) :]]
 
@@ -157,10 +168,14 @@ def _word_for_word(question: Question, sources: Sources, k: int, scope: frozense
     depth, verified = k, 0
     while True:
         found = [pk for pk, _score in sources.lexical.search(question.text, depth, scope, question.phrases)]
-        texts = sources.texts(found[verified:])
-        for passage in found[verified:]:
-            if passage in texts and all(holds_phrase(texts[passage], phrase) for phrase in question.phrases):
-                exact.append(passage)
+        for first in range(verified, len(found), READ_AT_ONCE):
+            some = found[first : first + READ_AT_ONCE]
+            texts = sources.texts(some)
+            exact += [
+                passage
+                for passage in some
+                if passage in texts and all(holds_phrase(texts[passage], phrase) for phrase in question.phrases)
+            ]
         if len(exact) >= k or len(found) < depth or depth >= MOST_VERIFIED:
             return exact[:k]
         depth, verified = min(4 * depth, MOST_VERIFIED), len(found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -38,10 +39,6 @@ class Found:
     """The share of the question's keywords that it has, by their weight: 0 none, about 1 all."""
     likeness: int
     """0 to 100, of both together: 0 is what unrelated passages of this site have."""
-
-    @property
-    def keywords_percent(self) -> int:
-        return round(100 * min(1.0, self.keywords))
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def _answer(
     lexical: LexicalIndex | None,
 ) -> Answer:
     followed = follow.current()
-    sources = Sources(followed.store, space.current(), lexical, texts, codes)
+    sources = Sources(followed.store, space.current(), lexical, partial(texts, scope), codes)
     asked = ranking.understood(question, sources.space)
     unrelated = followed.build.unrelated_cosine if followed.build else 0.0
     wanted = page * PER_PAGE + 1  # one more, to know whether there is a next page
@@ -119,17 +116,15 @@ def _documents(
             one = some[passage.pk]
             cosine = placed.cosine(one.near, asked.language, passage.language)
             found.append(Found(passage, cosine, one.keywords, likeness(one.score, unrelated)))
-        grouped = group(found)
-        if len(grouped) >= wanted:
-            return grouped[:wanted]
-    return group(found)
+        if len({one.passage.revision.document_id for one in found}) >= wanted:
+            break
+    return group(found)[:wanted]
 
 
-def texts(passages: Sequence[int]) -> dict[int, str]:
-    """What was encoded for these passages, by their ids."""
-    rows = Passage.objects.filter(pk__in=passages).values_list(
-        "pk", "revision__encoded_title", "revision__title", "heading_path", "text"
-    )
+def texts(scope: Collection[int], passages: Sequence[int]) -> dict[int, str]:
+    """What was encoded for those of these passages that are live in these collections, by their ids."""
+    live = Passage.objects.filter(pk__in=passages, revision__live_for__collection__in=scope)
+    rows = live.values_list("pk", "revision__encoded_title", "revision__title", "heading_path", "text")
     return {pk: encoded_text(encoded or title, path, text) for pk, encoded, title, path, text in rows}
 
 

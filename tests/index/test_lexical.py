@@ -137,12 +137,12 @@ def test_with_phrases_only_what_has_all_their_words(index_of):
 # --- the weight of a question -------------------------------------------------------------------------------
 
 
-def test_a_passage_with_each_word_once_scores_about_the_full_score(index_of):
+def test_a_passage_with_each_word_once_scores_about_the_full_weight(index_of):
     index = index_of("heron river", "clouds today", "apples pears", "plums rain", "stone house")
     score = dict(index.search("heron river", 10))[1]
-    assert score / index.full_score("heron river") == pytest.approx(1, abs=0.35)
-    assert index.full_score("!?") == 0
-    assert index.full_score("heron nobodyhasit") > 1.5 * index.full_score("heron")
+    assert score / index.weights("heron river").full == pytest.approx(1, abs=0.35)
+    assert index.weights("!?").full == 0
+    assert index.weights("heron nobodyhasit").full > 1.5 * index.weights("heron").full
 
 
 def test_the_full_score_stays_positive_when_most_passages_were_deleted(tmp_path):
@@ -151,7 +151,7 @@ def test_the_full_score_stays_positive_when_most_passages_were_deleted(tmp_path)
     write(folder, [Row(n, n, 1, "", "heron", "en") for n in range(1, 101)])
     index = write(folder, [], gone=tuple(range(3, 101)))
     assert passages(index.search("heron", 10)) == [1, 2]
-    assert index.full_score("heron") > 0
+    assert index.weights("heron").full > 0
 
 
 # --- anything may be asked, and written ---------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_any_text_can_be_a_passage_and_a_question(tmp_path_factory, texts, quest
         found = dict(index.search(asked, 10, frozenset({1}), [asked[:20]]))
         assert found.keys() <= set(range(1, len(texts) + 1))
         assert index.scores(asked, [1]).keys() <= {1}
-        assert index.full_score(asked) >= 0
+        assert index.weights(asked).full >= 0
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_however_long_it_is_asked_and_written(index_of, asked):
     index = index_of(asked, "heron")
     index.search(asked, 10, frozenset({1}))
     index.scores(asked, [1, 2])
-    assert index.full_score(asked) >= 0
+    assert index.weights(asked).full >= 0
     assert passages(index.search("heron", 10)) == [2]
 
 

@@ -64,7 +64,7 @@ def by_one_leg(question: str) -> tuple[list[str], list[str]]:
     """(what meaning alone finds, what keywords alone find)."""
     placed = space.current()
     asked = ranking.understood(question, placed)
-    sources = ranking.Sources(follow.current().store, placed, lexical_follow.current(), retrieve.texts, retrieve.codes)
+    sources = ranking.Sources(follow.current().store, placed, lexical_follow.current(), lambda _ids: {}, retrieve.codes)
     names = dict(Document.objects.values_list("live_revision__passages", "source"))
     legs = (ranking.vector_leg(asked, sources, 100, None), ranking.lexical_leg(asked, sources, 100, None))
     vector, lexical = ([names[passage] for passage, _score in leg] for leg in legs)

@@ -11,14 +11,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 
-from searchsite.documents.models import Collection, Passage
+from searchsite.documents.models import Collection, Document, Passage
 from searchsite.index import backends, follow, lexical_follow, space
-from searchsite.index.models import Vector
+from searchsite.index.models import TokenCodes
 from searchsite.search import fusion, ranking, retrieve
 
 pytestmark = pytest.mark.django_db
 
 WORDS = ["apples", "pears apples", "rivers", "apples pears plums", "plums", "clouds over rivers", "a heron", "ERR_4012"]
+
+
+def texts_of_all(passages):
+    return retrieve.texts(Collection.objects.values("pk"), passages)
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def sources():
 
     def _sources(**changes) -> ranking.Sources:
         both = ranking.Sources(
-            follow.current().store, space.current(), lexical_follow.current(), retrieve.texts, retrieve.codes
+            follow.current().store, space.current(), lexical_follow.current(), texts_of_all, retrieve.codes
         )
         return dataclasses.replace(both, **changes)
 
@@ -71,7 +75,7 @@ def test_a_candidate_of_either_leg_has_the_score_of_both(book, sources):
     question = understood("ERR_4012 apples")
     near = dict(ranking.vector_leg(question, sources(), 1000, None))
     bm25 = dict(ranking.lexical_leg(question, sources(), 1000, None))
-    full = sources().lexical.full_score(question.text)
+    full = sources().lexical.weights(question.text).full
     for one in ranking.fused(question, sources(), 1000, None):
         assert one.near == pytest.approx(near[one.passage], abs=1e-5)
         assert one.keywords == pytest.approx(bm25.get(one.passage, 0) / full)
@@ -200,7 +204,7 @@ def test_passages_without_codes_keep_about_their_place(book, sources):
     book(WORDS * 2)
     question = understood("apples over rivers")
     ranked = ranking.fused(question, sources(), 1000, None)
-    Vector.objects.update(tokens=None)
+    TokenCodes.objects.all().delete()
     assert ranking.reranked(question, sources(), ranked) == ranked
 
 
@@ -226,7 +230,7 @@ def test_a_cross_encoder_orders_the_first_by_its_own_scores(cross, book, sources
     question = understood("the cat in the park")
     ranked = ranking.fused(question, sources(), 1000, None)
     first = [one.passage for one in ranked[:5]]
-    texts = retrieve.texts(first)
+    texts = texts_of_all(first)
     scores = load_cross_encoder(cross).scores(question.text, [texts[pk] for pk in first])
     again = ranking.reranked(question, sources(), ranked)
     assert [one.passage for one in again[:5]] == [first[place] for place in np.argsort(-scores)]
@@ -236,13 +240,42 @@ def test_a_cross_encoder_orders_the_first_by_its_own_scores(cross, book, sources
 
 def test_nothing_is_kept_of_tokens_where_a_cross_encoder_looks(cross, book):
     book(["the cat sat"])
-    assert not Vector.objects.filter(tokens__isnull=False).exists()
+    assert not TokenCodes.objects.exists()
 
 
-def test_a_cross_encoder_that_is_not_there_is_a_sentence(client, book, settings, tmp_path):
+def test_where_the_cross_encoder_cannot_be_loaded_results_keep_their_order(client, book, settings, tmp_path, caplog):
     book(["the cat sat", "a dog ran"])
+    settings.SEARCHSITE_RERANKER = "none"
+    unranked = client.get("/", {"q": "the cat"}).context["answer"].results
     settings.SEARCHSITE_RERANKER = str(tmp_path / "not there")
     backends.forget()
     response = client.get("/", {"q": "the cat"})
-    assert response.status_code == 503
-    assert "The encoder cannot be used" in response.content.decode()
+    assert response.status_code == 200
+    assert [r.document for r in response.context["answer"].results] == [r.document for r in unranked]
+    assert "not reranked" in caplog.text
+
+
+def test_a_document_that_was_hidden_before_the_keywords_knew_leaves_no_trace_in_a_search_for_its_phrase(
+    client, public, add, monkeypatch
+):
+    """The index of keywords may be behind; what it says of a hidden text must not tell that the text is there."""
+    hidden = add(public, "The salary list of all rivers.", title="hidden")
+    add(public, "A list of rivers, and where the salary office is.", title="open")
+    private = Collection.objects.create(name="Private", slug="private", visibility=Collection.Visibility.MEMBERS)
+    behind = lexical_follow.current()
+    Document.objects.filter(pk=hidden.pk).update(collection=private)
+    monkeypatch.setattr(lexical_follow, "current", lambda: behind)
+    results = client.get("/", {"q": '"salary list"'}).context["answer"].results
+    assert [result.document.shown_title for result in results] == ["open"]
+
+
+def test_what_a_question_s_words_weigh_tells_nothing_of_collections_that_are_not_searched(public, add):
+    private = Collection.objects.create(name="Private", slug="private", visibility=Collection.Visibility.MEMBERS)
+    add(public, "rivers")
+    add(public, "layoffs")
+    scope = frozenset({public.pk})
+    for number in range(3):
+        add(private, f"layoffs {number}")
+    index = lexical_follow.current()
+    assert index.weights("layoffs", scope) == index.weights("rivers", scope)
+    assert index.weights("layoffs", None).full < index.weights("rivers", None).full

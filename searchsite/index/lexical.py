@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tantivy import Occur, Query
 
 from searchsite.index import terms
+from searchsite.index.lexical_errors import LexicalBusy, LexicalError, as_lexical_error
 
 FORMAT = 3  # of the folder and of what terms.py makes: an index of another format is made anew
 ABOUT = "lexical.json"
@@ -36,14 +37,6 @@ MOST_MISSPELT = 16  # words of a question that are taken so: each takes some mil
 REMEMBERED = 100  # questions of which it is known what of them can be found
 COMMON = 1000  # passages from which on a term is common
 FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
-
-
-class LexicalError(Exception):
-    """The index in a folder is missing, damaged or of another format. The message is a sentence."""
-
-
-class LexicalBusy(Exception):
-    """Another process is writing to the folder."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,7 @@ class LexicalIndex:
 
     def reload(self) -> None:
         """See the newest commit. Raises LexicalError."""
-        with _as_lexical_error(self.folder):
+        with as_lexical_error(self.folder):
             self._index.reload()
             self._see()
 
@@ -116,7 +109,7 @@ class LexicalIndex:
         """
         if k <= 0 or collections == frozenset():
             return []
-        with _as_lexical_error(self.folder):
+        with as_lexical_error(self.folder):
             asked = self._question(" ".join([question, *phrases]), collections)
         if asked is None:
             return []
@@ -132,7 +125,7 @@ class LexicalIndex:
     ) -> dict[int, float]:
         """BM25 scores of those of these passages that have any of the question's terms. `collections`: in which the
         question is asked."""
-        with _as_lexical_error(self.folder):
+        with as_lexical_error(self.folder):
             asked = self._question(question, collections)
         if asked is None or not passages:
             return {}
@@ -142,7 +135,7 @@ class LexicalIndex:
         """What the question's terms weigh in these collections."""
         searcher = self._seen[0]
         full = exact = 0.0
-        with _as_lexical_error(self.folder):
+        with as_lexical_error(self.folder):
             for asked, known in self._known(question, collections):
                 held = max((held for _term, held in known), default=0)
                 passages = max(searcher.num_docs, held)  # `held` may still count deleted ones, `num_docs` does not
@@ -180,7 +173,7 @@ class LexicalIndex:
         return len(searcher.search(both, COMMON, count=False).hits)
 
     def _best(self, query: Query, k: int) -> list[tuple[int, float]]:
-        with _as_lexical_error(self.folder):
+        with as_lexical_error(self.folder):
             searcher = self._seen[0]
             ask = k + SLACK
             while len(hits := searcher.search(query, ask, count=False).hits) == ask:
@@ -288,7 +281,7 @@ def create(folder: Path) -> None:
 
 def opened(folder: Path) -> LexicalIndex:
     """The index in a folder, as of its newest commit. Raises LexicalError."""
-    with _as_lexical_error(folder):
+    with as_lexical_error(folder):
         _check_format(folder)
         return LexicalIndex(folder, _open(folder))
 
@@ -299,7 +292,7 @@ def writing(folder: Path) -> Iterator[Writer]:
 
     Raises LexicalBusy and LexicalError.
     """
-    with _as_lexical_error(folder):
+    with as_lexical_error(folder):
         _check_format(folder)
     with _writer(folder) as writer:
         yield writer
@@ -307,7 +300,7 @@ def writing(folder: Path) -> Iterator[Writer]:
 
 @contextmanager
 def _writer(folder: Path) -> Iterator[Writer]:
-    with _as_lexical_error(folder):
+    with as_lexical_error(folder):
         index = _open(folder)
         try:
             writer = index.writer(HEAP, 1)
@@ -336,16 +329,3 @@ def _check_format(folder: Path) -> None:
     found = json.loads((folder / ABOUT).read_text())["format"]
     if found != FORMAT:
         raise LexicalError(f"The lexical index in {folder.name} has format {found}, not {FORMAT}: make it anew.")
-
-
-@contextmanager
-def _as_lexical_error(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        # ValueError: whatever tantivy raises. PanicException, which is no Exception: what damaged bytes do to it.
-        if isinstance(error, OSError | ValueError | KeyError | TypeError) or type(error).__name__ == "PanicException":
-            raise LexicalError(
-                f"The lexical index in {folder.name} cannot be read ({error}): it must be made anew."
-            ) from error
-        raise

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils.crypto import get_random_string
 
 from searchsite.documents.models import ChangeCounter, Document, Passage
+from searchsite.index.lexical_errors import LexicalBusy
 from searchsite.index.models import ActiveBuild
 from searchsite.index.vectors import encoded_text, live_documents
 
@@ -113,8 +114,6 @@ def _write(folder: Path, upto: int, note: TextIO, progress: Progress, stopped: C
 @contextmanager
 def _alone() -> Iterator[TextIO]:
     """The file that is locked while one process makes an index anew. Raises LexicalBusy."""
-    from searchsite.index.lexical import LexicalBusy
-
     path = settings.INDEX_DIR / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
@@ -135,8 +134,6 @@ def _note(file: TextIO, text: str) -> None:
 
 def being_made() -> str:
     """How far the making of one is; empty where nobody is making one."""
-    from searchsite.index.lexical import LexicalBusy
-
     try:
         with _alone():
             return ""

@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from searchsite.index.lexical_errors import LexicalError
+
 META = "meta.json"  # names the segments of the last commit; replaced at once by each
 PARTS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 END = struct.Struct("<II")  # length of the footer's JSON, and
@@ -22,8 +24,6 @@ FOOTER = 1337
 
 def check(folder: Path, thoroughly: bool = False) -> None:
     """Raises LexicalError where a file of the last commit is missing or cut, or, thoroughly, holds something else."""
-    from searchsite.index.lexical import LexicalError
-
     try:
         while True:
             meta = (folder / META).read_bytes()

@@ -20,6 +20,7 @@ from django.conf import settings
 from searchsite.documents import changes
 from searchsite.documents.models import ChangeCounter
 from searchsite.index import lexical_build, lexical_files
+from searchsite.index.lexical_errors import LexicalBusy, LexicalError
 from searchsite.index.models import ActiveBuild
 
 if TYPE_CHECKING:
@@ -92,8 +93,6 @@ def current() -> LexicalIndex | None:
 
 def tried(search: Callable[[LexicalIndex | None], T]) -> T:
     """search(index); and without an index, where it turns out in searching that this one is damaged."""
-    from searchsite.index.lexical import LexicalError
-
     try:
         return search(current())
     except LexicalError as error:
@@ -128,8 +127,6 @@ def keep_up(stopped: Callable[[], bool] = lambda: False, wait_seconds: float = 0
         return
     if _settled():
         return
-    from searchsite.index.lexical import LexicalBusy
-
     try:
         patiently(lambda: _turn(stopped), wait_seconds)
     except LexicalBusy as busy:
@@ -143,15 +140,11 @@ def keep_up(stopped: Callable[[], bool] = lambda: False, wait_seconds: float = 0
 
 def _of_the_index(error: BaseException) -> bool:
     """Whether it is the index or its disk that failed: tantivy raises ValueErrors, and its panics are no Exceptions."""
-    from searchsite.index.lexical import LexicalError
-
     return isinstance(error, (LexicalError, OSError, ValueError)) or type(error).__name__ == "PanicException"
 
 
 def patiently(do: Callable[[], T], wait_seconds: float) -> T:
     """What `do()` gives, tried again for so long as another process writes. Raises LexicalBusy, and what it raises."""
-    from searchsite.index.lexical import LexicalBusy
-
     until = time.monotonic() + wait_seconds
     while True:
         try:
@@ -170,8 +163,6 @@ def _settled() -> bool:
 
 
 def _turn(stopped: Callable[[], bool]) -> None:
-    from searchsite.index.lexical import LexicalError
-
     folder = serving()
     try:
         replay(folder, stopped)
@@ -190,7 +181,7 @@ def replay(folder: Path | None, stopped: Callable[[], bool] = lambda: False) -> 
     from searchsite.index import lexical
 
     if folder is None:
-        raise lexical.LexicalError("There is no lexical index yet.")
+        raise LexicalError("There is no lexical index yet.")
     now = time.monotonic()
     known = _kept if _kept and _kept.folder == folder else None
     to_read = known is None or now - known.read > READ_SECONDS
@@ -210,8 +201,6 @@ def replay(folder: Path | None, stopped: Callable[[], bool] = lambda: False) -> 
 
 def _replay_some(folder: Path, writer: Writer, number: int, upto: int) -> None:
     """Commit the changes after `number` up to `upto`: each document gets the rows that it has in the database now."""
-    from searchsite.index.lexical import LexicalBusy
-
     changed = changes.since(number, upto)
     _check_history(folder, number)  # after the log was read: what was deleted from it meanwhile is told by the row
     for first in range(0, len(changed), CHUNK):
@@ -224,8 +213,6 @@ def _replay_some(folder: Path, writer: Writer, number: int, upto: int) -> None:
 
 def _check_history(folder: Path, number: int) -> None:
     """Raises LexicalError where the change log does not lead from that number of the folder to the present."""
-    from searchsite.index.lexical import LexicalError
-
     row = ActiveBuild.objects.filter(pk=1, lexical=folder.name).first()
     if row is None:
         return  # another has taken its place
@@ -253,7 +240,7 @@ def described() -> str:
         lexical_files.check(folder)
         index = lexical.opened(folder)
         size = sum(path.stat().st_size for path in folder.iterdir())
-    except (lexical.LexicalError, OSError) as error:
+    except (LexicalError, OSError) as error:
         return f"{error}{making}"
     behind = change_number() - index.number
     late = f", {behind} changes behind" if behind else ""

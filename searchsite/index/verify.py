@@ -12,6 +12,7 @@ from django.db.models import Count
 
 from searchsite.documents.models import Document, Job, Passage, State
 from searchsite.index import backends, build, follow, lexical_build, lexical_files, lexical_follow, space
+from searchsite.index.lexical_errors import LexicalBusy, LexicalError
 from searchsite.index.models import Vector
 from searchsite.index.vectors import Ids, as_matrix
 
@@ -125,8 +126,6 @@ def _check_index() -> Iterator[Finding]:
 
 def _check_keywords() -> Iterator[Finding]:
     """The lexical index, told of all changes, has the ids of the database, and finds a sample of passages by a word."""
-    from searchsite.index.lexical import LexicalBusy, LexicalError
-
     try:
         held, expected = _lexical_ids()
         missing, extra = np.setdiff1d(expected, held), np.setdiff1d(held, expected)

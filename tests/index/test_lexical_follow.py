@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from searchsite.documents.models import Change, ChangeCounter, Collection, Document, Job, Passage
-from searchsite.index import build, lexical, lexical_build, lexical_files, lexical_follow, verify
+from searchsite.index import build, lexical, lexical_build, lexical_errors, lexical_files, lexical_follow, verify
 from searchsite.index.models import ActiveBuild, Vector
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +169,7 @@ def test_a_missing_file_of_deletions_is_damage(public, add, django_capture_on_co
     with django_capture_on_commit_callbacks(execute=True):
         document.delete()
     a_part("del").unlink()
-    with pytest.raises(lexical.LexicalError, match=r"\.del"):
+    with pytest.raises(lexical_errors.LexicalError, match=r"\.del"):
         lexical_files.check(folder())
     unknown()
     lexical_follow.keep_up()
@@ -362,7 +362,7 @@ def test_who_replays_into_a_folder_that_serves_no_more_commits_nothing(zebra, pu
         patched.setattr(lexical_follow, "keep_up", lambda **_options: None)
         okapi = add(public, "Of okapis this is told.")
     lexical_build.make_anew("by another process")
-    with pytest.raises(lexical.LexicalBusy):
+    with pytest.raises(lexical_errors.LexicalBusy):
         lexical_follow.replay(before)
     assert lexical.opened(before).number == 1
     assert found("okapis") == [okapi.pk]
@@ -372,7 +372,7 @@ def test_one_makes_it_anew_at_a_time(zebra):
     before = folder()
     with lexical_build._alone() as note:
         lexical_build._note(note, "3 of 5 documents")
-        with pytest.raises(lexical.LexicalBusy):
+        with pytest.raises(lexical_errors.LexicalBusy):
             lexical_build.make_anew("a test")
         assert "made anew: 3 of 5 documents" in lexical_follow.described()
     assert "made anew" not in lexical_follow.described()

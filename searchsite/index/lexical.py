@@ -30,7 +30,7 @@ SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in
 
 # What a term is worth in each field, see benchmarks/README.md.
 WORDS, TITLE, GRAMS = 1.0, 0.3, 0.3
-EXACT = 2.0  # and more, of a whole identifier: what differs in a digit is another thing
+EXACT = 4.0  # and more, of a whole identifier: what differs in a digit is another thing
 # A word that no passage has is taken for a typing error of words that are so many letters away.
 FUZZY = ((4, 1), (8, 2))  # (letters from, distance)
 MOST_MISSPELT = 16  # words of a question that are taken so: each takes some milliseconds

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 KEYWORDS = 0.4  # cosines that having all keywords is worth
 MOST_KEYWORDS = 1.2  # the largest share: who has the words again and again has no more than all, and some in the title
+IDENTIFIERS = 1.5  # so much more are keywords worth, times the part of their weight that identifiers have
 OTHER_LANGUAGE = 0.5  # of the best passage's share: what one in another language is taken to have of the keywords
 TOKENS = 0.4  # of a token-wise likeness (index/tokens.py), added to the score of the best
 RERANKED = 20  # passages that are looked at again
 
 
-def score(cosine: float, share: float) -> float:
-    """The score that ranks: the vector leg's score, and the share of the keywords' weight that a passage has."""
-    return round(cosine + KEYWORDS * share, 6)  # equal passages are equal, whatever the last digits
+def score(cosine: float, share: float, exact: float = 0.0) -> float:
+    """The score that ranks: the vector leg's score, and the share of the keywords' weight that a passage has. `exact`:
+    which part of that weight identifiers have, 0 to 1; a vector knows little of them."""
+    return round(cosine + KEYWORDS * (1 + IDENTIFIERS * exact) * share, 6)  # equal passages are equal, whatever the last digits
 
 
 def with_tokens(scores: Sequence[tuple[float, float | None]]) -> list[float]:

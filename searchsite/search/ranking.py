@@ -133,7 +133,7 @@ def with_keywords(
     credit = fusion.OTHER_LANGUAGE * best * (1 - exact)
     credited = {passage: max(shares[passage], credit) for passage in foreign if passage in near}
     ranked = [
-        Ranked(passage, fusion.score(cosine, credited.get(passage, shares[passage])), cosine, shares[passage])
+        Ranked(passage, fusion.score(cosine, credited.get(passage, shares[passage]), exact), cosine, shares[passage])
         for passage, cosine in near.items()
     ]
     return sorted(ranked, key=lambda one: (-one.score, one.passage))

@@ -90,7 +90,7 @@ def test_meaning_wins_where_words_are_misled(kept):
         ("why does RAM use keep growing?", "memory"), ("my room is freezing, what can I do", "heating"),
         ("Where does Thraxl sit?", "seat"), ("How long is paternity leave?", "leave"),
         ("爸爸的带薪产假有多久？", "leave"), ("男员工的陪产假有多少天", "leave"), ("办公室太冷了怎么办", "heating"),
-        ("程序占用的内存越来越多", "memory"), ("BH-7731 通过检验了吗？", "batch-7731"),
+        ("程序占用的内存越来越多", "memory"),
     ]:  # fmt: skip
         _vector, lexical = by_one_leg(question)
         assert lexical[0] != right, f"{question}: nothing is shown, keywords alone have it right"

@@ -160,6 +160,8 @@ def _runs(text: str) -> Iterator[tuple[str, str]]:
 
 def _identifier(run: str) -> tuple[str, list[str]]:
     """(whole, parts) of a word, lower-cased. A plain word's only part is itself."""
+    if run.isascii() and run.isalpha() and run.islower():  # most words: half of the time of indexing is saved here
+        return run[:LONGEST], [run[:LONGEST]]
     whole = _bare(run)[:LONGEST]
     parts: dict[str, None] = {}
     for match in _PIECES.finditer(_CLITIC.sub("", run)):

@@ -6,7 +6,7 @@ for it, which is why the languages' offsets are taken out (space.py).
 
 The states are there when a passage is encoded, and kept then, so that no search waits for a pass of the model: of each
 number its sign, which keeps the angles (Charikar, "Similarity Estimation Techniques", STOC 2002). That is 48 bytes for
-a token of 384 numbers, some 10 kB for a passage of 200 tokens. What it loses is measured in docs/quality.md.
+a token of 384 numbers, 7 to 8 kB for a passage. What it loses is measured in docs/quality.md.
 """
 
 from __future__ import annotations

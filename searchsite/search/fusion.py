@@ -18,7 +18,9 @@ RERANKED = 20  # passages that are looked at again
 def score(cosine: float, share: float, exact: float = 0.0) -> float:
     """The score that ranks: the vector leg's score, and the share of the keywords' weight that a passage has. `exact`:
     which part of that weight identifiers have, 0 to 1; a vector knows little of them."""
-    return round(cosine + KEYWORDS * (1 + IDENTIFIERS * exact) * share, 6)  # equal passages are equal, whatever the last digits
+    return round(
+        cosine + KEYWORDS * (1 + IDENTIFIERS * exact) * share, 6
+    )  # equal passages are equal, whatever the last digits
 
 
 def with_tokens(scores: Sequence[tuple[float, float | None]]) -> list[float]:

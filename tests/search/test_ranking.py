@@ -72,7 +72,7 @@ def test_scores_do_not_depend_on_how_many_candidates_were_asked_for(book, source
 
 def test_a_candidate_of_either_leg_has_the_score_of_both(book, sources):
     book(WORDS)
-    question = understood("ERR_4012 apples")
+    question = understood("rivers apples")
     near = dict(ranking.vector_leg(question, sources(), 1000, None))
     bm25 = dict(ranking.lexical_leg(question, sources(), 1000, None))
     full = sources().lexical.weights(question.text).full

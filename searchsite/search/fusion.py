@@ -10,7 +10,7 @@ from collections.abc import Sequence
 KEYWORDS = 0.4  # cosines that having all keywords is worth
 MOST_KEYWORDS = 1.2  # the largest share: who has the words again and again has no more than all, and some in the title
 IDENTIFIERS = 1.5  # so much more are keywords worth, times the part of their weight that identifiers have
-OTHER_LANGUAGE = 0.5  # of the best passage's share: what one in another language is taken to have of the keywords
+OTHER_LANGUAGE = 0.65  # of the best passage's share: what one in another language is taken to have of the keywords
 TOKENS = 0.4  # of a token-wise likeness (index/tokens.py), added to the score of the best
 RERANKED = 20  # passages that are looked at again
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encoder.description import Description, EncoderError
+from encoder.sequence import TokenStates
 
 if TYPE_CHECKING:
     from encoder.cross import CrossEncoder
     from encoder.local import Dtype, Encoder
     from encoder.tiny import TinyEncoder
 
-__all__ = ["Description", "EncoderError", "describe", "load", "load_cross_encoder"]
+__all__ = ["Description", "EncoderError", "TokenStates", "describe", "load", "load_cross_encoder"]
 
 
 def describe(

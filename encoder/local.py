@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -15,6 +15,7 @@ from encoder import pooling
 from encoder.batching import Window, batches, windows
 from encoder.description import Description, EncoderError
 from encoder.loading import checkpoint, compute_in
+from encoder.sequence import Label, TokenStates, labels, labels_in_window
 from encoder.tokenizing import clean, token_offsets, tokenizer
 
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -74,6 +75,36 @@ class Encoder:
         """
         return self._encode(self.description.passage_prefix, texts, progress, states)
 
+    def passage_sequences(self, texts: Sequence[str]) -> list[TokenStates]:
+        """Return all token states of each passage with what each token is, and its vector, in the order of the texts.
+
+        They come of the passes that `encode_passages` makes of the same texts, so `pooled` is what that returns. The
+        same text given twice is computed once. Takes some 4 bytes * dim a token: meant for the passages of a page.
+        """
+        prefix = self.description.passage_prefix
+        keys = [prefix + clean(text) for text in texts]
+        rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
+        encodings = self._tokenizer.encode_batch(list(rows), add_special_tokens=False)  # the fast one has no offsets
+        of_texts = [
+            labels(encoding.offsets, prefix, key[len(prefix) :]) for encoding, key in zip(encodings, rows, strict=True)
+        ]
+        states: list[list[NDArray[np.float32]]] = [[] for _ in rows]
+        tokens: list[list[Label]] = [[] for _ in rows]
+
+        def keep(windows: list[Window], given: Tensor) -> None:
+            for place, window in enumerate(windows):
+                states[window.text].append(_array(given[place, : len(window.ids)]))
+                held = labels_in_window(of_texts[window.text], window, len(self._lead), len(self._trail))
+                tokens[window.text].extend(held)
+
+        vectors = self._pooled(self._cut(encodings), len(rows), keep)
+        linear = self.description.pooling == "mean"
+        found = [
+            TokenStates.of(np.concatenate(parts), held, vector, linear)
+            for parts, held, vector in zip(states, tokens, vectors, strict=True)
+        ]
+        return [found[rows[key]] for key in keys]
+
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Return (start, end) in characters of each token; see `encoder.tokenizing.token_offsets_function`."""
         return token_offsets(self._tokenizer, text)
@@ -89,10 +120,29 @@ class Encoder:
         places = [rows.setdefault(prefix + clean(text), len(rows)) for text in texts]
         first = {row: position for position, row in reversed(list(enumerate(places)))}
         before = len(self._tokenizer.encode(prefix.rstrip(), add_special_tokens=False).ids)
+        empty = rows.get(prefix)  # the space that ends the prefix can be a token where no text takes it up
         cut = self._windows(list(rows))
-        sums = torch.zeros(len(rows), self.description.dim)
-        tokens = torch.zeros(len(rows), 1)
         waiting = np.bincount([window.text for window in cut], minlength=len(rows))
+
+        def report(windows: list[Window], states: Tensor) -> None:
+            if take:
+                for place, window in enumerate(windows):
+                    end = len(window.ids) - len(self._trail)
+                    start = end if window.text == empty else len(self._lead) + (0 if window.start else before)
+                    take(first[window.text], _array(states[place, start:end]))
+            if progress:
+                np.subtract.at(waiting, [window.text for window in windows], 1)
+                progress(int((waiting[places] == 0).sum()), len(texts))
+
+        return self._pooled(cut, len(rows), report)[places]
+
+    def _pooled(
+        self, cut: list[Window], texts: int, report: Callable[[list[Window], Tensor], None]
+    ) -> NDArray[np.float32]:
+        """Return the vectors (texts, dim) of length 1. `report` is called after each batch with its windows and their
+        states (windows, tokens, dim), padded; the windows of a text come in order."""
+        sums = torch.zeros(texts, self.description.dim)
+        tokens = torch.zeros(texts, 1)
         for batch in batches([len(window.ids) for window in cut], BUDGET[self.model.device.type]):
             chosen = [cut[position] for position in batch]
             owners = torch.tensor([window.text for window in chosen])
@@ -100,19 +150,14 @@ class Encoder:
             pooled, states = self._forward(chosen)
             sums.index_add_(0, owners, pooled * counts)
             tokens.index_add_(0, owners, counts)
-            for place, window in enumerate(chosen):
-                if take:
-                    skipped = len(self._lead) + (0 if window.start else before)
-                    of_text = states[place, skipped : len(window.ids) - len(self._trail)]
-                    take(first[window.text], of_text.to(torch.float32).cpu().numpy())
-            if progress:
-                np.subtract.at(waiting, owners.numpy(), 1)
-                progress(int((waiting[places] == 0).sum()), len(texts))
+            report(chosen, states)
         vectors: NDArray[np.float32] = pooling.normalise(sums / tokens).numpy()
-        return vectors[places]
+        return vectors
 
     def _windows(self, texts: list[str]) -> list[Window]:
-        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return self._cut(self._tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+
+    def _cut(self, encodings: list[Encoding]) -> list[Window]:
         return [
             window
             for text, encoding in enumerate(encodings)
@@ -187,3 +232,8 @@ def _special_tokens(loaded: Tokenizer) -> tuple[list[int], list[int]]:
     before = special.index(0) if 0 in special else len(special)
     after = special[::-1].index(0) if 0 in special else 0
     return probe.ids[:before], probe.ids[len(probe.ids) - after :]
+
+
+def _array(states: Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = states.to(torch.float32).cpu().numpy()
+    return found

@@ -4,12 +4,13 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoder.description import Description
+from encoder.sequence import TokenStates
 
 DIM = 64
 # Raise it whenever a vector changes, so that stored vectors of the old kind are not compared with new ones.
@@ -62,6 +63,12 @@ class TinyEncoder:
                 progress(row + 1, len(texts))
         return vectors
 
+    def passage_sequences(self, texts: Sequence[str]) -> list[TokenStates]:
+        """As `encoder.local.Encoder.passage_sequences`: a word's or character's state is its part of the vector, with
+        its pair with the next one. There are no special tokens, and for a text without words no tokens at all."""
+        vectors = self.encode_passages(texts)
+        return [_sequence(text, vector) for text, vector in zip(texts, vectors, strict=True)]
+
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Return (start, end) of each word and each CJK character."""
         return [match.span() for match in _TOKEN.finditer(text)]
@@ -79,10 +86,27 @@ def _sum(features: Iterator[tuple[str, float]]) -> NDArray[np.float32]:
 def _features(words: Sequence[str]) -> Iterator[tuple[str, float]]:
     tokens = [token.lower() for token in words]
     for token in tokens:
-        yield token, 1.0
-        framed = f" {token} "
-        for start in range(len(framed) - 2 if len(token) > 2 else 0):
-            yield framed[start : start + 3], 0.3
+        yield from _of_token(token)
     for left, right in pairwise(tokens):
-        if len(left) == len(right) == 1:
-            yield left + right, 0.5
+        yield from _of_pair(left, right)
+
+
+def _of_token(token: str) -> Iterator[tuple[str, float]]:
+    yield token, 1.0
+    framed = f" {token} "
+    for start in range(len(framed) - 2 if len(token) > 2 else 0):
+        yield framed[start : start + 3], 0.3
+
+
+def _of_pair(left: str, right: str) -> Iterator[tuple[str, float]]:
+    if len(left) == len(right) == 1:
+        yield left + right, 0.5
+
+
+def _sequence(text: str, vector: NDArray[np.float32]) -> TokenStates:
+    matches = list(_TOKEN.finditer(text))
+    tokens = [match.group().lower() for match in matches]
+    states = np.zeros((len(tokens), DIM), np.float32)
+    for place, (token, following) in enumerate(zip(tokens, [*tokens[1:], ""], strict=True)):
+        states[place] = _sum(chain(_of_token(token), _of_pair(token, following)))
+    return TokenStates.of(states, [("text", match.span()) for match in matches], vector, linear=True)

@@ -1,7 +1,8 @@
 """Texts to tokens, with the `tokenizers` library alone (no torch, no transformers)."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 # Text is cut at a newline after this many characters, so that the tokens of a book are never all in memory.
 _SEGMENT = 50_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
+_NO_CHARACTER = "\U0010ffff"  # Unicode promises that it never will be one, so no vocabulary has it
 
 
 def tokenizer(description: Description) -> "Tokenizer":
@@ -76,6 +79,45 @@ def token_offsets(loaded: "Tokenizer", text: str) -> list[tuple[int, int]]:
         encoding = loaded.encode(clean(text[start:end]), add_special_tokens=False)
         offsets.extend((start + left, start + right) for left, right in encoding.offsets)
     return offsets
+
+
+def unknown_share(description: Description, texts: Iterable[str]) -> float:
+    """Return the share of the letters in these texts that the vocabulary does not have, 0 to 1; 0 without letters.
+
+    Letters are what `str.isalpha` says, characters of Chinese included. One is known when it lies whole in a token
+    other than the unknown token (and than a byte's, such as "<0xE4>", that some have in its place). Byte-level
+    vocabularies, as GPT-2's and RoBERTa's, have no unknown token: with them a letter is unknown when it is spelled in
+    two or more tokens, since none of these means it. The tiny encoder knows everything. Raises EncoderError.
+    """
+    if description.folder is None:
+        return 0.0
+    loaded = tokenizer(description)
+    letters = known = 0
+    for text in texts:
+        for start, end in _segments(text):
+            segment = clean(text[start:end])
+            covered = _known_places(loaded, segment)
+            places = [place for place, letter in enumerate(segment) if letter.isalpha()]
+            letters += len(places)
+            known += len(covered.intersection(places))
+    return 1 - known / letters if letters else 0.0
+
+
+def _known_places(loaded: "Tokenizer", text: str) -> set[int]:
+    """The places of the characters that the vocabulary has, as `unknown_share` says."""
+    from tokenizers.decoders import ByteLevel
+
+    encoding = loaded.encode(text, add_special_tokens=False)
+    if isinstance(loaded.decoder, ByteLevel):
+        times = Counter(place for start, end in encoding.offsets for place in range(start, end))
+        return {place for place, count in times.items() if count == 1}
+    unknown = {token.id for token in loaded.model.tokenize(_NO_CHARACTER)}
+    return {
+        place
+        for token, piece, (start, end) in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True)
+        if token not in unknown and not _BYTE.fullmatch(piece)
+        for place in range(start, end)
+    }
 
 
 def _segments(text: str) -> Iterator[tuple[int, int]]:

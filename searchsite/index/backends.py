@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,30 @@ def description() -> Description:
 
 def fingerprint() -> str:
     return description().fingerprint
+
+
+def fingerprint_at_hand() -> str | None:
+    """The fingerprint, or None where the encoder's files would first have to be fetched or unpacked. Raises
+    EncoderError when they cannot be used."""
+
+    def refuse(_done: int, _total: int, _what: str) -> None:
+        raise _NotAtHand
+
+    if not description.cache_info().currsize:
+        try:
+            encoder.describe(
+                settings.SEARCHSITE_ENCODER,
+                settings.SEARCHSITE_MODELS_DIR,
+                pooling=settings.SEARCHSITE_POOLING,
+                progress=refuse,  # it is told before anything is written
+            )
+        except _NotAtHand:
+            return None
+    return fingerprint()
+
+
+class _NotAtHand(Exception):
+    """Getting the encoder's files ready was about to begin."""
 
 
 def get_encoder() -> Encoder | TinyEncoder:
@@ -73,6 +97,15 @@ def token_offsets() -> Callable[[str], list[tuple[int, int]]]:
     from encoder.tokenizing import token_offsets_function
 
     return token_offsets_function(description())
+
+
+def unknown_share(texts: Sequence[str]) -> float:
+    """The share of the letters of these texts that the encoder's tokenizer does not know, 0 to 1. Raises EncoderError.
+
+    Needs the tokenizer only, not the model."""
+    from encoder import tokenizing
+
+    return tokenizing.unknown_share(description(), texts)
 
 
 def forget() -> None:

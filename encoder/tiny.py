@@ -107,6 +107,6 @@ def _sequence(text: str, vector: NDArray[np.float32]) -> TokenStates:
     matches = list(_TOKEN.finditer(text))
     tokens = [match.group().lower() for match in matches]
     states = np.zeros((len(tokens), DIM), np.float32)
-    for place, (token, following) in enumerate(zip(tokens, [*tokens[1:], ""], strict=True)):
+    for place, (token, following) in enumerate(zip(tokens, [*tokens, ""][1:], strict=True)):
         states[place] = _sum(chain(_of_token(token), _of_pair(token, following)))
     return TokenStates.of(states, [("text", match.span()) for match in matches], vector, linear=True)

@@ -11,6 +11,7 @@ import torch
 
 from encoder import local
 from encoder.checkpoints import resolve
+from encoder.tokenizing import unknown_share
 
 pytestmark = pytest.mark.meaning
 
@@ -67,11 +68,33 @@ TEXTS = [
     "a  b\tc\nd",
 ]
 ENGLISH = [text for text in TEXTS if text.isascii()]
+CHINESE = TEXTS[8:15]
+STRANGE = [
+    "",
+    "  leading spaces",
+    "\n\t newline",
+    "\u3000ideographic space",
+    "\ud800abc\udfff猫",
+    "𠀀𠀁 text 😀",
+    "ＦＵＬＬ ｗｉｄｔｈ",
+    "\u0301combining e\u0301",
+    "ﬁ ﷽ ㍿",
+    "한국",
+    "passage: again",
+    "[SEP] </s> <unk>",
+    " ".join(TEXTS * 2),
+    "".join(CHINESE) * 20,
+]
 
 
 @pytest.fixture(scope="module")
 def e5(real_models: Path) -> local.Encoder:
     return local.load(resolve("e5-small", real_models), dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def minilm(real_models: Path) -> local.Encoder:
+    return local.load(resolve("minilm", real_models), dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +178,55 @@ def test_our_tokens_are_those_of_transformers(e5: local.Encoder, real_models: Pa
         ours = local.Encoder(resolve(name, real_models), e5.model)
         for text, window in zip(TEXTS, ours._windows(TEXTS), strict=True):
             assert window.ids == theirs(text)["input_ids"], text
+
+
+@pytest.mark.parametrize("name", ["e5", "minilm"])
+def test_states_of_all_tokens_make_the_vector_and_the_texts_are_those_given(name: str, request) -> None:
+    """In both, prefix and text are told apart by offsets as `encode_passages` does by counting."""
+    encoder: local.Encoder = request.getfixturevalue(name)
+    texts = [*TEXTS, *STRANGE]
+    given: dict[int, list[np.ndarray]] = {}
+    vectors = encoder.encode_passages(texts, states=lambda text, states: given.setdefault(text, []).append(states))
+    for place, found in enumerate(encoder.passage_sequences(texts)):
+        assert (found.pooled == vectors[place]).all()
+        mean = found.states.mean(axis=0)
+        np.testing.assert_allclose(mean / np.linalg.norm(mean), found.pooled, atol=1e-5)
+        of_text = [kind == "text" for kind in found.kinds]
+        assert (found.states[of_text] == np.concatenate(given[place])).all(), texts[place]
+        alone = encoder.token_offsets(texts[place])
+        spans = [span for span, taken in zip(found.offsets, of_text, strict=True) if taken]
+        assert spans[1:] == alone[1:], texts[place]
+        assert spans[:1] in (alone[:1], [(0, 0)])  # the mark that a word begins is the first character's there
+
+
+def test_e5s_prefix_and_windows_are_shown_as_what_they_are(e5: local.Encoder) -> None:
+    short, chinese, empty, long = e5.passage_sequences(["  Hello wörld", "你好，世界", "", "".join(CHINESE) * 20])
+    around = ("special", "prefix", "prefix")
+    assert short.kinds == (*around, *["text"] * (len(short.kinds) - 4), "special")
+    assert short.offsets[3] == (1, 7)  # with one of the spaces before it
+    assert chinese.offsets == ((0, 0),) * 4 + ((0, 2), (2, 3), (3, 5), (0, 0))
+    assert empty.kinds == (*around, "prefix", "special")
+    assert long.kinds.count("prefix") == 2
+    windows = -(-(len(long.kinds)) // 512)
+    assert windows > 2
+    assert [place for place, kind in enumerate(long.kinds) if kind == "special"] == sorted(
+        [512 * window for window in range(windows)]
+        + [512 * window - 1 for window in range(1, windows)]
+        + [len(long.kinds) - 1]
+    )
+
+
+def test_an_english_vocabulary_lacks_most_of_chinese(e5: local.Encoder, minilm: local.Encoder) -> None:
+    handbook = Path(__file__).resolve().parents[2] / "searchsite" / "demo" / "handbook"
+    chinese = [path.read_text(encoding="utf-8") for path in handbook.glob("zh-*.md")]
+    english = [path.read_text(encoding="utf-8") for path in handbook.glob("en-*.md")]
+    assert len(chinese) > 10
+    assert len(english) > 10
+    assert unknown_share(minilm.description, chinese) > 0.5
+    assert unknown_share(minilm.description, english) < 0.01
+    assert unknown_share(e5.description, chinese) < 0.01
+    assert unknown_share(e5.description, english) < 0.01
+    assert unknown_share(e5.description, TEXTS) < 0.01
 
 
 def test_nothing_is_fetched(real_models: Path, monkeypatch) -> None:

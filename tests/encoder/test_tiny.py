@@ -68,3 +68,23 @@ def test_it_is_had_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["the cat sat", "一只猫", "a b c d e f"])
 def test_a_text_is_nearest_to_itself(text: str) -> None:
     assert TinyEncoder().encode_queries([text]) @ TinyEncoder().encode_passages([text]).T == pytest.approx(1, abs=1e-6)
+
+
+def test_the_parts_of_the_tokens_add_up_to_the_vector() -> None:
+    texts = ["cats and 狗", "语义搜索按意思", "a b c", "one", "", "!?", "\ud800", "猫 猫"]
+    found = TinyEncoder().passage_sequences(texts)
+    for text, one, vector in zip(texts, found, TinyEncoder().encode_passages(texts), strict=True):
+        assert one.linear
+        assert (one.pooled == vector).all()
+        assert list(one.offsets) == TinyEncoder().token_offsets(text)
+        assert one.kinds == ("text",) * len(one.states)
+        total = one.states.sum(axis=0)
+        np.testing.assert_allclose(total, np.linalg.norm(total) * vector, atol=1e-5)
+    assert [len(one.states) for one in found] == [3, 7, 3, 1, 0, 0, 0, 2]
+
+
+def test_a_pair_of_characters_is_the_firsts() -> None:
+    both, alone = TinyEncoder().passage_sequences(["语义", "语"])
+    (last,) = TinyEncoder().passage_sequences(["义"])
+    assert (both.states[1] == last.states[0]).all()
+    assert not np.allclose(both.states[0], alone.states[0])

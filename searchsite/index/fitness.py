@@ -131,7 +131,7 @@ def _sample() -> tuple[int, dict[str, list[int]]]:
     if len(rows) > SEEN:
         first, last = rows[0][0], passages.reverse()[0][0]
         span = last - first + 1
-        found = {}
+        found: dict[int, tuple[int, str, int]] = {}
         for offset in _spread(span):
             found |= {row[0]: row for row in passages.filter(pk__gte=first + offset)[:1]}
             if len(found) == SEEN:
@@ -196,8 +196,8 @@ def _does_not_fit(family: str, share: float) -> Finding:
         "other": _("languages in neither Latin nor Chinese writing"),
     }
     sentence = _(
-        "The encoder %(encoder)s does not fit the passages in %(language)s: it does not know %(percent)s %% of their "
-        "letters, and hardly finds them by meaning."
+        "The encoder %(encoder)s does not know %(percent)s %% of the letters of the passages in %(language)s, and will "
+        "hardly find these passages by meaning."
     ) % {
         "encoder": settings.SEARCHSITE_ENCODER,
         "language": languages.get(family, family),

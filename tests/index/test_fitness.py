@@ -260,7 +260,7 @@ def test_no_encoder_is_fetched_or_unpacked_to_find_out(holds, settings, tmp_path
     assert not (tmp_path / "models").exists()
 
 
-def test_languages_that_do_not_meet_are_told_when_the_encoder_was_asked(holds, english, monkeypatch):
+def test_languages_that_do_not_meet_are_told_when_the_encoder_was_asked(holds, settings, monkeypatch):
     monkeypatch.setattr(backends, "unknown_share", lambda texts: 0.0)
     holds("en", ["plain"] * 5)
     holds("zh", [HAN] * 5)
@@ -269,7 +269,7 @@ def test_languages_that_do_not_meet_are_told_when_the_encoder_was_asked(holds, e
     assert not backends.is_loaded()
     assert space.current().bonus == 0
     assert found() == ["W002"]
-    [path] = fitness.settings.INDEX_DIR.glob("space-*")
+    [path] = settings.INDEX_DIR.glob("space-*")
     path.write_bytes(b"damaged")
     assert found() == []
 

@@ -22,6 +22,7 @@ from tantivy import Occur, Query
 
 from searchsite.index import terms
 from searchsite.index.lexical_errors import LexicalBusy, LexicalError, as_lexical_error
+from searchsite.index.misspelt import MOST_MISSPELT, farthest
 
 FORMAT = 3  # of the folder and of what terms.py makes: an index of another format is made anew
 ABOUT = "lexical.json"
@@ -31,9 +32,6 @@ SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in
 # What a term is worth in each field, see benchmarks/README.md.
 WORDS, TITLE, GRAMS = 1.0, 0.3, 0.3
 EXACT = 4.0  # and more, of a whole identifier: what differs in a digit is another thing
-# A word that no passage has is taken for a typing error of words that are so many letters away.
-FUZZY = ((4, 1), (8, 2))  # (letters from, distance)
-MOST_MISSPELT = 16  # words of a question that are taken so: each takes some milliseconds
 REMEMBERED = 100  # questions of which it is known what of them can be found
 COMMON = 1000  # passages from which on a term is common
 FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
@@ -144,11 +142,24 @@ class LexicalIndex:
                 exact += weight if asked.exact else 0.0
         return Weights(full, exact / full if full else 0.0)
 
+    def unknown(self, question: str, collections: frozenset[int] | None) -> list[str]:
+        """The question's words (Terms.surface) that no passage in these collections has in any form."""
+        with as_lexical_error(self.folder):
+            return [asked.surface for asked, held in self._known(question, collections) if asked.surface and not held]
+
+    def near(self, word: str, distance: int, k: int, collections: frozenset[int] | None) -> list[int]:
+        """The k passages in these collections with the lowest ids that have words at most so many letters away."""
+        with as_lexical_error(self.folder):
+            meant = Query.fuzzy_term_query(self._schema, "surface", word, distance)
+            within = self._within(meant, [] if collections is None else [self._any("collection", collections)])
+            found = self._seen[0].search(within, k, count=False, order_by_field="passage", order=tantivy.Order.Asc)
+        return [int(passage or 0) for passage, _address in found.hits]
+
     def _known(self, question: str, collections: frozenset[int] | None) -> Known:
         """What is asked for; and those of its terms that these collections have, with the number of passages.
 
         Not those of all collections: neither whether a word is taken for a typing error, nor what it weighs, may tell
-        what is in others. Only of words that are common everywhere the number in all is taken: to count takes long.
+        what is in others. Only of what is common everywhere the number in all is taken: to count takes long.
         """
         remembered = self._seen[3]
         found = remembered.get((question, collections))
@@ -157,20 +168,20 @@ class LexicalIndex:
             found = []
             for asked in terms.of_question(question, self.languages):
                 field, options = ("grams", asked.grams) if asked.grams else ("words", asked.words)
-                counted = [(term, self._count(field, term, scope)) for term in options]
+                counted = [(term, self._count(field, term, scope, asked.surface)) for term in options]
                 found.append((asked, [(term, count) for term, count in counted if count]))
             if len(remembered) >= REMEMBERED:
                 remembered.clear()
             remembered[question, collections] = found
         return found
 
-    def _count(self, field: str, term: str, scope: Query | None) -> int:
-        searcher = self._seen[0]
-        everywhere = int(searcher.doc_freq(field, term))
-        if scope is None or not 0 < everywhere <= COMMON:
+    def _count(self, field: str, term: str, scope: Query | None, surface: str) -> int:
+        everywhere = int(self._seen[0].doc_freq(field, term))
+        if scope is None or not everywhere or (everywhere > COMMON and not farthest(surface)):
             return everywhere
         both = Query.boolean_query([(Occur.Must, self._term(field, term)), (Occur.Must, scope)])
-        return len(searcher.search(both, COMMON, count=False).hits)
+        found = len(self._seen[0].search(both, 1 if everywhere > COMMON else COMMON, count=False).hits)
+        return everywhere if found and everywhere > COMMON else found
 
     def _best(self, query: Query, k: int) -> list[tuple[int, float]]:
         with as_lexical_error(self.folder):
@@ -200,8 +211,7 @@ class LexicalIndex:
         return Query.boolean_query([(Occur.Should, words), (Occur.Should, title)])
 
     def _misspelt(self, word: str) -> Query | None:
-        distance = max((distance for letters, distance in FUZZY if len(word) >= letters), default=0)
-        if not (distance and word.isalpha()):
+        if not (distance := farthest(word)):
             return None
         meant = Query.fuzzy_term_query(self._schema, "surface", word, distance)
         return Query.const_score_query(meant, FUZZY_WORTH * WORDS)

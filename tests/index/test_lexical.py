@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from searchsite.index import lexical
+from searchsite.index import lexical, misspelt
 from searchsite.index.lexical import Row
 
 
@@ -91,6 +91,45 @@ def test_short_words_and_numbers_have_no_typing_errors(index_of, word):
     index = index_of("the cat and the dog in k8s")
     assert index.search(word, 10) == []
     assert index_of("the cat and 123456789").search("123456798", 10) == []
+
+
+@pytest.mark.parametrize("hidden", [1, lexical.COMMON + 1], ids=["rare", "common"])
+def test_a_word_is_unknown_to_who_sees_no_passage_with_it_however_many_others_have_it(tmp_path, hidden):
+    rows = [Row(n, n, 2, "", "a hreon", "en") for n in range(10, 10 + hidden)]
+    index = write(tmp_path / "lexical", [Row(1, 1, 1, "", "a heron", "en"), *rows])
+    assert index.unknown("the hreon and herons", frozenset({1})) == ["the", "hreon", "and"]
+    assert index.unknown("a hreon", frozenset({1, 2})) == []
+    assert index.unknown("a hreon", None) == []
+    assert passages(index.search("hreon", 10, frozenset({1}))) == [1]
+
+
+def test_what_is_not_written_with_letters_is_no_unknown_word(index_of):
+    index = index_of("rivers")
+    assert index.unknown('河流 カメラ !? "rivers" clouds', None) == ["clouds"]
+
+
+def test_near_are_the_first_passages_with_words_that_are_so_near(tmp_path):
+    texts = ["committees", "committee", "comittee", "committing", "rivers", "committee"]
+    rows = [Row(60 - n, n, n % 2, "", text, "en") for n, text in enumerate(texts, 1)]
+    index = write(tmp_path / "lexical", rows)
+    assert index.near("comitteee", 1, 10, None) == [57]
+    assert index.near("comitteee", 2, 10, None) == [54, 57, 58, 59]
+    assert index.near("comitteee", 2, 2, None) == [54, 57]
+    assert index.near("comitteee", 2, 10, frozenset({1})) == [57, 59]
+    assert index.near("comitteee", 2, 10, frozenset({7})) == []
+
+
+few_letters = st.text("abcé猫", min_size=1, max_size=9)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text("abc", min_size=1, max_size=9), min_size=8, max_size=8, unique=True), few_letters)
+def test_the_distance_of_words_is_that_of_the_fuzzy_queries(tmp_path_factory, words, word):
+    folder = tmp_path_factory.mktemp("fuzzy") / "lexical"
+    index = write(folder, [Row(n, n, 1, "", other, "en") for n, other in enumerate(words)])
+    for most in (1, 2):
+        near = [n for n, other in enumerate(words) if misspelt.distance(word, other, most) <= most]
+        assert index.near(word, most, 10, None) == near
 
 
 # --- order, scores, scope -----------------------------------------------------------------------------------

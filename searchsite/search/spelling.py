@@ -102,10 +102,10 @@ def _as_written(word: str, texts: Iterable[str]) -> str:
     """The word with the accents that it mostly has in these texts, in lower case."""
     forms: Counter[str] = Counter()
     for text in texts:
-        typed = Counter(one for _start, one in _words(text) if abs(len(one) - len(word)) <= 1)
-        for one, times in typed.items():
-            if _surface(one) == word:
-                forms[unicodedata.normalize("NFKC", one).lower()] += times
+        for form, times in Counter(_WORD.findall(unicodedata.normalize("NFKC", text).lower())).items():
+            accented = not form.isascii() and abs(len(form) - len(word)) <= 1
+            if form == word or (accented and _surface(form) == word):
+                forms[form] += times
     return min(forms, key=lambda form: (-forms[form], form), default=word)
 
 

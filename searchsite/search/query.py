@@ -42,7 +42,6 @@ TYPES = {
     "outlook": "msg", "表格": "table", "代码": "code", "文本": "text", "纯文本": "text",
     **{name: name for name in (*KINDS, *GROUPS)},
 }  # fmt: skip
-
 LANGUAGES = frozenset(["zh", "other", *WRITTEN_IN_LATIN, *WRITTEN_OTHERWISE])
 LANGUAGE_NAMES = dict.fromkeys(["chinese", "中文", "汉语", "漢語"], "zh")
 LANGUAGE_NAMES |= dict.fromkeys(["english", "英文", "英语", "英語"], "en")
@@ -60,14 +59,15 @@ _SPACE = r"\s\0\u200b\ufeff\ud800-\udfff"
 _SPACES = re.compile(f"[{_SPACE}]+")
 # Between two marks of one sort stands none of that sort: so the search for the second ends at the next, and all is
 # linear in time. A straight mark behind a Latin word or number, and before no word, begins nothing: it is inches.
+_MARK = '"“”„＂「」『』«»'
 _QUOTED = (
     r'(?:“|(?<![0-9A-Za-z])["＂”]|["＂”](?=\w))[^"“”„＂]*["”＂]|„[^"“”„＂]*["“”＂]'
     r"|「[^「」]*」|『[^『』]*』|«[^«»]*»|»[^«»]*«"
 )
-_TOKEN = re.compile(f"(?P<quoted>{_QUOTED})|(?:(?!{_QUOTED})[^{_SPACE}])++")
-_FIELD = re.compile(r"([^\W\d_]{2,10})[:：]")
+_TOKEN = re.compile(f"(?P<quoted>{_QUOTED})|(?:[^{_SPACE}{_MARK}]|(?!{_QUOTED})[{_MARK}])++")
 _Match = re.Match[str]
-_MARKS = ("", '""', "「」", "『』", "«»")  # around a value that is added, the first that does
+_FIELD = re.compile(r"([^\W\d_]{2,10})[:：]")
+_AROUND = ("", '""', "「」", "『』", "«»")  # around a value that is added, the first that does
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def narrowed(text: str, field: str, value: str) -> str:
     query = parse(question)
     if not wanted.value or wanted in query.conditions:
         return text
-    written = [f"{field}:{marks[:1]}{given}{marks[1:]}" for marks in _MARKS]
+    written = [f"{field}:{marks[:1]}{given}{marks[1:]}" for marks in _AROUND]
     behind = replace(query, conditions=(*query.conditions, wanted))
     before = replace(query, conditions=(wanted, *query.conditions))
     # An unclosed quote in the question may end in one of the value's: then other marks do, or another place.

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from searchsite.documents.extract import READERS
 from searchsite.search.query import (
-    FIELDS,
-    GROUPS,
     LONGEST_PHRASE,
     MOST_PHRASES,
     TYPES,
@@ -31,11 +29,8 @@ def says(text: str = "", phrases: str = "", without: str = "", **conditions: str
     """Phrases and exclusions are separated by "|"; not_title="x" is -title:x."""
     return Query(
         text,
-        tuple(filter(None, phrases.split("|"))),
-        tuple(filter(None, without.split("|"))),
-        tuple(
-            Condition(name.removeprefix("not_"), value, name.startswith("not_")) for name, value in conditions.items()
-        ),
+        *(tuple(filter(None, several.split("|"))) for several in (phrases, without)),
+        tuple(Condition(name.removeprefix("not_"), said, name.startswith("not_")) for name, said in conditions.items()),
     )
 
 
@@ -53,98 +48,61 @@ WORDS = [  # said as they stand
 ]  # fmt: skip
 
 TABLE = [
-    ("早于：2024-05", says(before="2024-05-01")), ("晚于：2023", says(after="2023-01-01")),
-    ("语言：英文", says(lang="en")), ("類型:邮件", says(type="mail")),
     # words, and what separates them
-    ("  a \t b\n", says("a b")),
-    ("员工\u3000手册", says("员工 手册")),
-    ("a\0b", says("a b")),
-    ("a\ud800b", says("a b")),
-    ("\ufeffapple", says("apple")),
-    ("\ud83d", says()),
+    ("  a \t b\n", says("a b")), ("员工\u3000手册", says("员工 手册")), ("a\0b", says("a b")),
+    ("a\ud800b", says("a b")), ("\ufeffapple", says("apple")), ("\ud83d", says()),
     # phrases
     *((f"{opened}年度 report{closed}", says("年度 report", "年度 report"))
       for opened, closed in ['""', "“”", "„“", "„”", "＂＂", "「」", "『』", "«»", "»«", '“"', '"”']),
     ('"  two   spaces\u3000"', says("two spaces", "two spaces")),
     ('the "annual report" of', says("the annual report of", "annual report")),
-    ('"a b" "c d"', says("a b c d", "a b|c d")),
-    ('"a b""c d"', says("a b c d", "a b|c d")),
-    ('"a", b', says("a, b", "a")),
-    ("试用期“劳动合同”多久", says("试用期 劳动合同 多久", "劳动合同")),
-    ("怎样“离职”？", says("怎样 离职？", "离职")),
-    ("“他说「好」的”", says("他说「好」的", "他说「好」的")),
-    ("「他说“好”的」", says("他说“好”的", "他说“好”的")),
-    ('say"hello"', says("say hello", "hello")),
+    ('"a b" "c d"', says("a b c d", "a b|c d")), ('"a b""c d"', says("a b c d", "a b|c d")),
+    ('"a", b', says("a, b", "a")), ("试用期“劳动合同”多久", says("试用期 劳动合同 多久", "劳动合同")),
+    ("怎样“离职”？", says("怎样 离职？", "离职")), ("“他说「好」的”", says("他说「好」的", "他说「好」的")),
+    ("「他说“好”的」", says("他说“好”的", "他说“好”的")), ('say"hello"', says("say hello", "hello")),
     ('24" "flat screen"', says('24" flat screen', "flat screen")),
-    ('2024"年度报告"', says("2024 年度报告", "年度报告")),
-    ('"title:a"', says("title:a", "title:a")),
-    ('"-a"', says("-a", "-a")),
-    ('"a -b title:c" d', says("a -b title:c d", "a -b title:c")),
-    ('"C++"', says("C++", "C++")),
-    ('"" "a"', says('"" a', "a")),
+    ('2024"年度报告"', says("2024 年度报告", "年度报告")), ('"title:a"', says("title:a", "title:a")),
+    ('"-a"', says("-a", "-a")), ('"a -b title:c" d', says("a -b title:c d", "a -b title:c")),
+    ('"C++"', says("C++", "C++")), ('"" "a"', says('"" a', "a")),
     ('"a" "b" "c" "d" "e" "f" -g', says("a b c d e f", "a|b|c|d|e", "g")),
     ('"a" "b" "c" "d" "e" "title:f"', says("a b c d e title:f", "a|b|c|d|e")),
     (f'"{"x" * LONGEST_PHRASE}"', says("x" * LONGEST_PHRASE, "x" * LONGEST_PHRASE)),
     (f'"{"x" * (LONGEST_PHRASE + 1)}"', says("x" * (LONGEST_PHRASE + 1))),
     # without
-    ("a -b", says("a", without="b")),
-    ("-a", says(without="a")),
-    ("-a -b c", says("c", without="a|b")),
-    ("a －b", says("a", without="b")),
-    ("a −b", says("a", without="b")),
-    ("a –b", says("a", without="b")),
-    ("手册\u3000－实习", says("手册", without="实习")),
-    ("a\n-b", says("a", without="b")),
-    ('a -"b c"', says("a", without="b c")),
-    ("a －“b c”", says("a", without="b c")),
-    ("手册 -「试用期」", says("手册", without="试用期")),
-    ('-"title:a"', says(without="title:a")),
-    ('-"5"', says(without="5")),
-    ("a -wi-fi", says("a", without="wi-fi")),
-    ("a -.net", says("a", without=".net")),
-    ("a -c++", says("a", without="c++")),
-    ("a -b, c", says("a c", without="b")),
-    ("苹果 －梨？", says("苹果", without="梨")),
-    ("-五月", says(without="五月")),
-    ("-note:this", says(without="note:this")),
-    ('-foo"bar"', says("bar", "bar", "foo")),
-    ('"wi"-fi', says("wi-fi", "wi")),
-    ("a- -b", says("a-", without="b")),
+    ("a -b", says("a", without="b")), ("-a", says(without="a")), ("-a -b c", says("c", without="a|b")),
+    ("a －b", says("a", without="b")), ("a −b", says("a", without="b")), ("a –b", says("a", without="b")),
+    ("手册\u3000－实习", says("手册", without="实习")), ("a\n-b", says("a", without="b")),
+    ('a -"b c"', says("a", without="b c")), ("a －“b c”", says("a", without="b c")),
+    ("手册 -「试用期」", says("手册", without="试用期")), ('-"title:a"', says(without="title:a")),
+    ('-"5"', says(without="5")), ("a -wi-fi", says("a", without="wi-fi")), ("a -.net", says("a", without=".net")),
+    ("a -c++", says("a", without="c++")), ("a -b, c", says("a c", without="b")),
+    ("苹果 －梨？", says("苹果", without="梨")), ("-五月", says(without="五月")),
+    ("-note:this", says(without="note:this")), ('-foo"bar"', says("bar", "bar", "foo")),
+    ('"wi"-fi', says("wi-fi", "wi")), ("a- -b", says("a-", without="b")),
     # title, collection, tag: as they are written
     *((f"{name}{colon}Report", says(title="Report"))
       for name in ("title", "Title", "TITLE", "ｔｉｔｌｅ", "Ｔｉｔｌｅ", "标题", "標題") for colon in ":："),
-    ("title:report", says(title="report")),
-    ('title:"annual report"', says(title="annual report")),
+    ("title:report", says(title="report")), ('title:"annual report"', says(title="annual report")),
     ("title:“annual report” x", says("x", title="annual report")),
-    ("collection:「员工手册」", says(collection="员工手册")),
-    ("collection:HR", says(collection="HR")),
-    ("tag:«a b»", says(tag="a b")),
-    ("tag:a:b", says(tag="a:b")),
-    ("tag:🔥", says(tag="🔥")),
-    ('tag:"why?"', says(tag="why?")),
-    ("tag:a, tag2", says("tag2", tag="a")),
-    ("標題：手冊", says(title="手冊")),
-    ("集合：人事 试用期", says("试用期", collection="人事")),
-    ("标签：人事", says(tag="人事")),
-    ("title:-a", says(title="-a")),
-    ("title:http://x", says(title="http://x")),
-    ("-title:a", says(not_title="a")),
-    ("－标题：“员工 手册”", says(not_title="员工 手册")),
-    ('title:a"b c"', says("b c", "b c", title="a")),
-    ('"a"title:b', says("a", "a", title="b")),
-    ("「手册」类型：pdf", says("手册", "手册", type="pdf")),
+    ("collection:「员工手册」", says(collection="员工手册")), ("collection:HR", says(collection="HR")),
+    ("tag:«a b»", says(tag="a b")), ("tag:a:b", says(tag="a:b")), ("tag:🔥", says(tag="🔥")),
+    ('tag:"why?"', says(tag="why?")), ("tag:a, tag2", says("tag2", tag="a")), ("標題：手冊", says(title="手冊")),
+    ("集合：人事 试用期", says("试用期", collection="人事")), ("标签：人事", says(tag="人事")),
+    ("title:-a", says(title="-a")), ("title:http://x", says(title="http://x")), ("-title:a", says(not_title="a")),
+    ("－标题：“员工 手册”", says(not_title="员工 手册")), ('title:a"b c"', says("b c", "b c", title="a")),
+    ('"a"title:b', says("a", "a", title="b")), ("「手册」类型：pdf", says("手册", "手册", type="pdf")),
     ('title:"a"title:b', replace(says(), conditions=(Condition("title", "a"), Condition("title", "b")))),
-    ('title:"a"-b', says(without="b", title="a")),
-    ('title:"a\0b"', says(title="a b")),
+    ('title:"a"-b', says(without="b", title="a")), ('title:"a\0b"', says(title="a b")),
     ("tag:a tag:a", replace(says(), conditions=(Condition("tag", "a"), Condition("tag", "a")))),
+    ("早于：2024-05", says(before="2024-05-01")), ("晚于：2023", says(after="2023-01-01")),
+    ("语言：英文", says(lang="en")), ("類型:邮件", says(type="mail")),
     # all together, and what is malformed beside what is not
     ("title:a lang:en", says(title="a", lang="en")),
     ('policy "home office" -draft type:pdf after:2024',
      says("policy home office", "home office", "draft", type="pdf", after="2024-01-01")),
     ("试用期 “合同” －实习 标签：人事 早于：2024年5月",
      says("试用期 合同", "合同", "实习", tag="人事", before="2024-05-01")),
-    ('"a title:b', says('"a', title="b")),
-    ("lang:klingon lang:en", says("lang:klingon", lang="en")),
+    ('"a title:b', says('"a', title="b")), ("lang:klingon lang:en", says("lang:klingon", lang="en")),
     ('note:"a b"', says("note:a b", "a b")),
 ]  # fmt: skip
 VALUES = {  # what may be typed for the value of a field
@@ -168,8 +126,7 @@ TABLE += [
 ]
 
 
-def test_the_table_is_as_long_as_it_should_be() -> None:
-    assert len(TABLE) + len(WORDS) >= 120
+def test_no_question_is_in_the_table_twice() -> None:
     assert len({text for text, _ in TABLE} | {*WORDS}) == len(TABLE) + len(WORDS)
 
 
@@ -213,7 +170,6 @@ def test_every_name_of_a_type_stands_for_kinds_that_a_reader_gives() -> None:
 def test_a_group_is_several_kinds_and_an_unknown_type_none() -> None:
     assert kinds_of("word") == ("doc", "docx", "odt")
     assert kinds_of("nothing") == ()
-    assert not {*GROUPS} & {*READERS}
 
 
 # --- narrower and wider -------------------------------------------------------------------------------------
@@ -278,15 +234,7 @@ def test_a_condition_is_taken_away_with_its_stretch(text: str, wide: str) -> Non
 
 # --- laws ---------------------------------------------------------------------------------------------------
 
-PIECES = [
-    *fuzz_query.MARKS,
-    *fuzz_query.SIGNS,
-    *fuzz_query.VALUES,
-    *(f"{name}:" for name in FIELDS),
-    "title：",
-    "x",
-    "手",
-]
+PIECES = [*fuzz_query.MARKS, *fuzz_query.SIGNS, *fuzz_query.VALUES, *map("{}：".format, fuzz_query.FIELD_NAMES)]
 QUESTIONS = st.one_of(
     st.lists(st.sampled_from(PIECES), max_size=40).map("".join),
     st.text(st.characters(), max_size=200),  # with NUL and halves of surrogate pairs

@@ -186,7 +186,7 @@ def test_a_group_is_several_kinds_and_an_unknown_type_none() -> None:
         ("a", "tag", ":x", 'a tag:":x"'),
         ("a", "title", '5" disk', 'a title:「5" disk」'),
         ('"unclosed a', "title", "b c", '"unclosed a title:「b c」'),
-        ('"a', "tag", "「『« b", 'tag:"「『« b" "a'),
+        ('lang:en "a', "tag", "「『« b", 'tag:"「『« b" lang:en "a'),
         ("a", "after", "2024-05-01", "a after:2024-05-01"),
         ("a", "lang", "other", "a lang:other"),
         ("-tag:hr", "tag", "hr", "-tag:hr tag:hr"),

@@ -68,10 +68,36 @@ class Space:
         shifted = _unit(vector - QUESTION_SHIFT * self.questions[row])
         return np.append(shifted, -SIGNS[row] * self.bonus / 2).astype(np.float32)
 
+    def place_likeness(self, vector: Matrix, language: str) -> Matrix:
+        """(dim - 1,) placed vectors of passages in that language, or their mean -> (dim,) to ask for what is like
+        them, with what another language gains."""
+        return np.append(_unit(vector), -SIGNS[_row(language)] * self.bonus / 2).astype(np.float32)
+
     def place_tokens(self, states: Matrix, language: str, *, question: bool = False) -> Matrix:
         """(tokens, dim - 1) states of a text's tokens -> the same, of length 1, without their language's offset."""
         offsets = self.question_tokens if question else self.passage_tokens
         return _unit(states - offsets[_row(language)])
+
+    def shares(self, states: Matrix, language: str, question: Matrix) -> NDArray[np.float64]:
+        """(tokens, dim - 1) states of all tokens of a passage, of which its vector is the mean -> (tokens,) what each
+        gives to the passage's cosine with a placed question (dim,): they add up to it.
+
+        With m the mean of N states s_t, o the offset and q the question, the cosine is that of m/|m| - o with q, and
+        so the sum over t of (s_t/|m| - o)q / (N |m/|m| - o|). All 0 where a length is.
+        """
+        if not len(states):
+            return np.zeros(0)
+        exact = states.astype(np.float64)
+        mean = exact.mean(axis=0)
+        length = float(np.linalg.norm(mean))
+        offset = PASSAGE_SHIFT * self.passages[_row(language)].astype(np.float64)
+        asked = question[:-1].astype(np.float64)
+        shifted = float(np.linalg.norm(mean / length - offset)) if length else 0.0
+        scale = len(exact) * shifted * float(np.linalg.norm(asked))
+        if not scale:
+            return np.zeros(len(exact))
+        found: NDArray[np.float64] = (exact / length - offset) @ asked / scale
+        return found
 
     @property
     def language_axis(self) -> Matrix:

@@ -16,13 +16,15 @@ from django_tasks import task
 from searchsite.documents import addresses, jobs, unpack
 from searchsite.documents.models import ChangeCounter, Job, Worker
 from searchsite.documents.storage import ContentAddressedStorage
-from searchsite.index import build, ingest, lexical_follow
+from searchsite.index import build, fitness, ingest, lexical_follow
+from searchsite.search import calibration
 
 HANDLERS: dict[str, jobs.Handler] = {
     Job.Kind.INGEST: ingest.ingest,
     Job.Kind.FETCH: addresses.fetch_document,
     Job.Kind.UNPACK: unpack.unpack,
     Job.Kind.REBUILD: build.rebuild,
+    Job.Kind.CALIBRATE: calibration.calibrate,
 }
 TURN_SECONDS = 2.0
 WAIT_SECONDS = 10.0  # for another thread or process that writes to the lexical index
@@ -58,6 +60,8 @@ def upkeep(worker: str) -> None:
     jobs.sign_of_life(worker)
     jobs.reap()
     build.queue_when_due()
+    calibration.queue_when_due()
+    fitness.keep_up()
     sweep_originals()
     if jobs.claimable():
         wake_worker()

@@ -99,9 +99,15 @@ class LexicalIndex:
         return np.array([pk for pk, _ in self._best(Query.exists_query("passage"), self._seen[0].num_docs)], np.int64)
 
     def search(
-        self, question: str, k: int, collections: frozenset[int] | None = None, phrases: Sequence[str] = ()
+        self,
+        question: str,
+        k: int,
+        collections: frozenset[int] | None = None,
+        phrases: Sequence[str] = (),
+        documents: Iterable[int] | None = None,
     ) -> list[tuple[int, float]]:
-        """(passage, BM25 score) of the k best passages in these collections (None: in all), equal ones by their ids.
+        """(passage, BM25 score) of the k best passages in these collections and documents (None: in all), equal ones by
+        their ids.
 
         With phrases, only passages that hold all their words: whether in this order, the text must tell.
         """
@@ -112,6 +118,7 @@ class LexicalIndex:
         if asked is None:
             return []
         required = [self._any("collection", collections)] if collections is not None else []
+        required += [self._any("document", documents)] if documents is not None else []
         for phrase in phrases:
             surface, grams = terms.of_phrase(phrase)
             required += [self._term("surface", term) for term in surface]

@@ -26,8 +26,9 @@ from searchsite.index.vectors import Rows, as_matrix, encoded_text
 from searchsite.insight.beir import Document, Qrels, RetrievalSet
 from searchsite.insight.kept import Watch, passages_kept
 from searchsite.search import ranking
+from searchsite.search.query import parse
 from searchsite.search.ranking import Question, Sources
-from searchsite.search.retrieve import DEPTH, MAX_DEPTH
+from searchsite.search.sources import DEPTH, MAX_DEPTH
 
 MEASURES = ("nDCG@10", "R@100", "RR@10")
 DOCUMENTS = 100  # to be ranked for each query: as far as the measures look
@@ -129,7 +130,7 @@ def measured(given: RetrievalSet, passages: Sequence[Passage], sources: Sources,
     seconds: dict[str, list[float]] = {name: [] for name in finds}
     for key, text in watch(list(given.queries.items()), "asking"):
         began = time.perf_counter()
-        question = ranking.understood(text, sources.space)
+        question = ranking.understood(parse(text), sources.space)
         encoding = time.perf_counter() - began
         for name, find in finds.items():
             began = time.perf_counter()

@@ -8,6 +8,7 @@ gives there, and would be another one elsewhere.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -163,10 +164,16 @@ def _is_one_word(before: _Token, token: _Token, encoded: str) -> bool:
 
 
 def apart(text: str, spans: Iterable[tuple[int, int, str]]) -> Iterator[tuple[str, frozenset[str]]]:
-    """The text in pieces, each with the names of the spans (start, end, name) that it lies in; none is empty."""
-    named = list(spans)
-    edges = sorted(
-        {0, len(text), *(min(max(edge, 0), len(text)) for start, end, _name in named for edge in (start, end))}
-    )
-    for start, end in pairwise(edges):
-        yield text[start:end], frozenset(name for low, high, name in named if low <= start and end <= high)
+    """The text in pieces, each with the names of the spans (start, end, name) that it lies in; none is empty. Spans of
+    one name do not overlap."""
+    begun: dict[int, set[str]] = defaultdict(set)
+    ended: dict[int, set[str]] = defaultdict(set)
+    for start, end, name in spans:
+        low, high = max(0, start), min(end, len(text))
+        if low < high:
+            begun[low].add(name)
+            ended[high].add(name)
+    over: set[str] = set()
+    for start, end in pairwise(sorted({0, len(text), *begun, *ended})):
+        over = (over - ended[start]) | begun[start]
+        yield text[start:end], frozenset(over)

@@ -13,7 +13,7 @@ MAX_QUESTION = 1000
 
 
 class SearchForm(forms.Form):
-    """A question and a page number. Whatever is wrong with them is put right, never refused, except by length."""
+    """A question, a page number and an order. Whatever is wrong is put right, never refused, except for length."""
 
     q = forms.CharField(
         required=False,
@@ -25,11 +25,13 @@ class SearchForm(forms.Form):
         },
     )
     page = forms.IntegerField(required=False)
+    sort = forms.CharField(required=False)
 
     def clean_page(self) -> int:
         return min(MAX_PAGES, max(1, self.cleaned_data.get("page") or 1))
 
     def clean(self) -> dict[str, Any]:
         self.cleaned_data.setdefault("page", 1)
+        self.cleaned_data["newest_first"] = self.cleaned_data.get("sort") == "date"
         self.errors.pop("page", None)
         return self.cleaned_data

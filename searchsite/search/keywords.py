@@ -44,7 +44,7 @@ def keyword_spans(text: str, language: str, asked: Sequence[terms.Asked]) -> lis
     Whole words, by their stems, or the parts of identifiers that were asked for; of scripts without spaces the longest
     stretches that are made of words and pairs of the question. Not COMMON words, unless nothing else is asked for.
     """
-    telling = [one for one in asked if one.surface not in COMMON] or list(asked)
+    telling = telling_apart(asked)
     words = frozenset(word for one in telling for word in one.words)
     dense = frozenset(gram for one in telling for gram in one.grams)
     dense |= {word for word in words if len(word) > 1 and HAN.search(word)}
@@ -56,6 +56,30 @@ def keyword_spans(text: str, language: str, asked: Sequence[terms.Asked]) -> lis
             found = _in_dense(run.group(), dense) if dense else []
         spans += [(run.start() + start, run.start() + end) for start, end in found]
     return spans
+
+
+def telling_apart(asked: Sequence[terms.Asked]) -> list[terms.Asked]:
+    """What is asked for without COMMON words, unless there is nothing else."""
+    return [one for one in asked if one.surface not in COMMON] or list(asked)
+
+
+def named(asked: Sequence[terms.Asked]) -> dict[str, terms.Asked]:
+    """What is asked for, by what people would call it, in order: words, identifiers whole and in parts; and characters
+    and pairs of scripts without spaces where no word has them."""
+    telling = telling_apart(asked)
+    found = {one.words[0]: one for one in telling if one.words and not (len(one.words[0]) < 2 and _is_han(one))}
+    seen = set("".join(found))
+    found |= {one.grams[0]: one for one in telling if one.grams and not seen & set(one.grams[0])}
+    return found
+
+
+def holds(text: str, language: str, asked: terms.Asked) -> bool:
+    """Whether a text in that language (ISO 639-1) has what is asked for."""
+    return bool(keyword_spans(text, language, [asked]))
+
+
+def _is_han(asked: terms.Asked) -> bool:
+    return HAN.search(asked.words[0]) is not None
 
 
 def _in_word(run: str, language: str, words: frozenset[str]) -> list[Span]:

@@ -11,6 +11,7 @@ from searchsite.index import backends, follow, lexical_follow, space
 from searchsite.index.models import Vector
 from searchsite.index.vectors import as_matrix
 from searchsite.search import ranking
+from searchsite.search.query import parse
 from searchsite.search.retrieve import likeness
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def _best(revision: Revision, question: str, shown: int | None, lexical: Lexical
 
 def _scored(revision: Revision, question: str, unrelated: float, lexical: LexicalIndex | None) -> Iterator[list[Match]]:
     placed = space.current()
-    asked = ranking.understood(question, placed)
+    query = parse(question)
+    asked = ranking.understood(query, placed)
     scope = frozenset({revision.document.collection_id})
     vectors = Vector.objects.filter(fingerprint=backends.fingerprint(), passage__revision=revision)
     rows = vectors.order_by("passage_id").values_list("passage_id", "passage__start", "passage__language", "data")
@@ -85,5 +87,5 @@ def _scored(revision: Revision, question: str, unrelated: float, lexical: Lexica
         start_of = dict(zip(passages, starts, strict=True))
         yield [
             Match(one.passage, start_of[one.passage], likeness(one.score, unrelated), one.score)
-            for one in ranking.with_keywords(question, lexical, near, scope, foreign)
+            for one in ranking.with_keywords(query.text, lexical, near, scope, foreign)
         ]

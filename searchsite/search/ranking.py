@@ -12,7 +12,6 @@ Each candidate of either leg is scored by both, so its score does not depend on 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,17 +24,17 @@ from searchsite.documents.language import family
 from searchsite.index import backends, tokens
 from searchsite.index.terms import holds_phrase
 from searchsite.search import fusion
+from searchsite.search.query import Query
 
 if TYPE_CHECKING:
     from searchsite.index.lexical import LexicalIndex
     from searchsite.index.space import Space
     from searchsite.index.stores.faiss import FaissStore
-    from searchsite.index.vectors import Matrix
+    from searchsite.index.vectors import Ids, Matrix
 
 log = logging.getLogger(__name__)
 
-QUOTED = re.compile('["“”„＂「『«»]([^"“”„＂「」『』«»]{1,200})["“”＂」』«»]')
-MOST_PHRASES = 5
+MOST_WITHOUT = 10  # words and phrases that passages may not hold
 MOST_VERIFIED = 16_000  # passages with all words of a phrase whose texts are read
 READ_AT_ONCE = 500
 
@@ -55,13 +54,15 @@ class Sources:
 @dataclass(frozen=True)
 class Question:
     """A question in all the forms in which it is asked; the vector (dim,) and the tokens (n, dim) are placed in the
-    space of the index."""
+    space of the index. Only passages of `documents` (ids; None: of all) answer it."""
 
     text: str
     phrases: tuple[str, ...]
+    without: tuple[str, ...]
     language: str
     vector: Matrix
     tokens: Matrix
+    documents: Ids | None = None
 
 
 class Ranked(NamedTuple):
@@ -73,38 +74,48 @@ class Ranked(NamedTuple):
     """The vector leg's score: a cosine, with what another language gains."""
     keywords: float
     """The share of the question's keywords, by weight: 0 none, about 1 all."""
+    credit: float = 0.0
+    """The share that it is taken to have instead, being in another language than the question: 0 where it is not."""
+    foreign: bool = False
+    """Whether it is in another language than the question, and can answer it all the same."""
+    tokens: float | None = None
+    """The likeness token by token, of those that reranking has looked at."""
+    before: int | None = None
+    """The place, from 1, that it had before reranking."""
 
 
-def understood(text: str, placed: Space) -> Question:
-    """Encode a question, and find the quoted phrases in it. Raises encoder.EncoderError."""
-    language = family(text)
-    phrases = tuple(found.strip() for found in QUOTED.findall(text) if found.strip())[:MOST_PHRASES]
+def understood(query: Query, placed: Space, documents: Ids | None = None) -> Question:
+    """Encode what is asked. `documents`: those that meet the query's conditions. Raises encoder.EncoderError."""
+    language = family(query.text)
     states: list[Matrix] = []
-    vector = backends.get_encoder().encode_queries([text], states=lambda _n, some: states.append(some))[0]
+    vector = backends.get_encoder().encode_queries([query.text], states=lambda _n, some: states.append(some))[0]
     asked = tokens.asked(np.concatenate(states), language, placed)
-    return Question(text, phrases, language, placed.place_question(vector, language), asked)
+    vector = placed.place_question(vector, language)
+    return Question(query.text, query.phrases, query.without[:MOST_WITHOUT], language, vector, asked, documents)
 
 
 def vector_leg(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[tuple[int, float]]:
     """(passage, score) of the k passages in these collections (None: in all) that are nearest in meaning."""
-    return list(sources.store.search(question.vector, k, scope))
+    return list(sources.store.search(question.vector, k, scope, question.documents))
 
 
 def lexical_leg(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[tuple[int, float]]:
     """(passage, BM25 score) of the k passages with the best keywords."""
-    return sources.lexical.search(question.text, k, scope) if sources.lexical else []
+    return sources.lexical.search(question.text, k, scope, (), question.documents) if sources.lexical else []
 
 
 def fused(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[Ranked]:
     """The candidates of both legs, at most k of each, best first; equal ones in the order of their ids.
 
-    Where passages hold what the question has in quotes, word for word, they are the only candidates.
+    Where passages hold what the question has in quotes, word for word, they are the only candidates. None holds what
+    the question will not have.
     """
     candidates: Iterable[int] = _word_for_word(question, sources, k, scope)
     if not candidates:
         legs = (vector_leg(question, sources, k, scope), lexical_leg(question, sources, k, scope))
         candidates = {passage for leg in legs for passage, _score in leg}
-    return scored(question, sources, sorted(candidates), scope)
+    wanted = set(candidates) - _holding(question.without, sources, candidates, scope)
+    return scored(question, sources, sorted(wanted), scope)
 
 
 def scored(question: Question, sources: Sources, passages: Sequence[int], scope: frozenset[int] | None) -> list[Ranked]:
@@ -131,9 +142,16 @@ def with_keywords(
     shares = {passage: min(bm25.get(passage, 0.0) / full, fusion.MOST_KEYWORDS) for passage in near}
     best = max((share for passage, share in shares.items() if passage not in foreign), default=0.0)
     credit = fusion.OTHER_LANGUAGE * best * (1 - exact)
-    credited = {passage: max(shares[passage], credit) for passage in foreign if passage in near}
+    credited = {passage: credit for passage in foreign if credit > shares.get(passage, credit)}
     ranked = [
-        Ranked(passage, fusion.score(cosine, credited.get(passage, shares[passage]), exact), cosine, shares[passage])
+        Ranked(
+            passage,
+            fusion.score(cosine, credited.get(passage, shares[passage]), exact),
+            cosine,
+            shares[passage],
+            credited.get(passage, 0.0),
+            passage in foreign,
+        )
         for passage, cosine in near.items()
     ]
     return sorted(ranked, key=lambda one: (-one.score, one.passage))
@@ -145,6 +163,7 @@ def reranked(question: Question, sources: Sources, ranked: Sequence[Ranked]) -> 
     first = [one.passage for one in ranked[: fusion.RERANKED]]
     if settings.SEARCHSITE_RERANKER == "none" or len(first) < 2:
         return list(ranked)
+    gains: Mapping[int, float] = {}
     if settings.SEARCHSITE_RERANKER == "tokens":
         gains = tokens.likenesses(question.tokens, sources.codes(first))
         scores = fusion.with_tokens([(one.score, gains.get(one.passage)) for one in ranked[: len(first)]])
@@ -157,7 +176,8 @@ def reranked(question: Question, sources: Sources, ranked: Sequence[Ranked]) -> 
         texts = sources.texts(first)
         scores = model.scores(question.text, [texts.get(pk, "") for pk in first]).tolist()
     order = sorted(range(len(first)), key=lambda place: (-scores[place], place))
-    return [*(ranked[place] for place in order), *ranked[len(first) :]]
+    again = [ranked[place]._replace(tokens=gains.get(first[place]), before=place + 1) for place in order]
+    return [*again, *ranked[len(first) :]]
 
 
 def _word_for_word(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[int]:
@@ -167,7 +187,8 @@ def _word_for_word(question: Question, sources: Sources, k: int, scope: frozense
     exact: list[int] = []
     depth, verified = k, 0
     while True:
-        found = [pk for pk, _score in sources.lexical.search(question.text, depth, scope, question.phrases)]
+        hits = sources.lexical.search(question.text, depth, scope, question.phrases, question.documents)
+        found = [pk for pk, _score in hits]
         for first in range(verified, len(found), READ_AT_ONCE):
             some = found[first : first + READ_AT_ONCE]
             texts = sources.texts(some)
@@ -179,3 +200,17 @@ def _word_for_word(question: Question, sources: Sources, k: int, scope: frozense
         if len(exact) >= k or len(found) < depth or depth >= MOST_VERIFIED:
             return exact[:k]
         depth, verified = min(4 * depth, MOST_VERIFIED), len(found)
+
+
+def _holding(
+    phrases: Collection[str], sources: Sources, passages: Iterable[int], scope: frozenset[int] | None
+) -> set[int]:
+    """Those of these passages that hold any of the phrases: looked up where that can be, and verified on the text."""
+    holding: set[int] = set()
+    for phrase in phrases:
+        left = sorted(set(passages) - holding)
+        may = sorted(sources.lexical.scores(phrase, left, scope)) if sources.lexical else left
+        for first in range(0, len(may), READ_AT_ONCE):
+            texts = sources.texts(may[first : first + READ_AT_ONCE])
+            holding |= {passage for passage, text in texts.items() if holds_phrase(text, phrase)}
+    return holding

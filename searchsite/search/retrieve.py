@@ -1,31 +1,40 @@
-"""From a question to results: scope, ranking, checked again in the database, grouped by document."""
+"""From a question to results: parsed, scoped, ranked, checked in the database, counted, grouped by document, marked."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Coalesce, TruncDate
 
-from searchsite.documents.access import visible_collections
+from searchsite.documents.access import visible_collections, visible_documents
 from searchsite.documents.models import Document, Passage
-from searchsite.index import backends, follow, lexical_follow, space, tokens
-from searchsite.index.space import Space
+from searchsite.index import follow, lexical_follow
+from searchsite.index.terms import holds_phrase
 from searchsite.index.vectors import encoded_text
-from searchsite.search import fusion, ranking
+from searchsite.search import calibration, confidence, facets, fusion, ranking, spelling
+from searchsite.search.candidates import Candidate, by_document, permitted
+from searchsite.search.conditions import Scope, scope
+from searchsite.search.facets import Counts
+from searchsite.search.marks import Marks, Piece, lines, marks
+from searchsite.search.query import Query, parse
 from searchsite.search.ranking import Question, Ranked, Sources
+from searchsite.search.sources import DEPTH, MAX_DEPTH, sources
 
 if TYPE_CHECKING:
     from searchsite.index.lexical import LexicalIndex
+    from searchsite.index.space import Space
+    from searchsite.index.vectors import Matrix
 
 PER_PAGE = 10
 MAX_PAGES = 20
-DEPTH = 1000  # passages asked of each leg, so many that pages do not overlap; more only when they are of few documents
-MAX_DEPTH = 16_000
-HYDRATED = 100  # read from the database at once
-SNIPPETS = 3
+SNIPPETS = 3  # passages of a document that are shown
+FEW = 10_000  # ids that a database is asked for at once
+User = AbstractBaseUser | AnonymousUser
 
 
 @dataclass(frozen=True)
@@ -39,14 +48,18 @@ class Found:
     """The share of the question's keywords that it has, by their weight: 0 none, about 1 all."""
     likeness: int
     """0 to 100, of both together: 0 is what unrelated passages of this site have."""
+    lines: list[list[Piece]]
+    """Its text, line by line, in pieces with what is marked of it."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A document, with its best passages in rank order (the first decides the document's rank)."""
+    """A document, with its best passages in rank order (the first decides the document's rank). `weak`: it is among the
+    nearest, but nothing says that it answers."""
 
     document: Document
     found: list[Found]
+    weak: bool = False
 
     @property
     def best(self) -> Found:
@@ -59,85 +72,193 @@ class Result:
 
 @dataclass(frozen=True)
 class Answer:
-    """One page of results, in rank order."""
+    """One page of results, in rank order, those that are weak last."""
 
     results: list[Result]
     page: int
     has_next: bool
+    query: Query
+    counts: Counts | None = None
+    suggestion: str = ""
+    """The question with its unknown words put right; empty where there is nothing to put right."""
+    nothing: bool = False
+    """Whether nothing of all that was found, on whatever page, matches well."""
+
+    @property
+    def good(self) -> list[Result]:
+        """The results up to the last that answers."""
+        strong = [place for place, result in enumerate(self.results, 1) if not result.weak]
+        return self.results[: max(strong, default=0)]
+
+    @property
+    def weaker(self) -> list[Result]:
+        return self.results[len(self.good) :]
 
 
-def search(user: AbstractBaseUser | AnonymousUser, question: str, page: int = 1) -> Answer:
+@dataclass(frozen=True)
+class Ask:
+    """Who asks what, and in what order the answers shall come."""
+
+    user: User
+    text: str
+    query: Query
+    scope: Scope
+    page: int
+    newest_first: bool
+
+
+def search(user: User, question: str, page: int = 1, newest_first: bool = False) -> Answer:
     """The documents that `user` may read whose passages answer `question` best, PER_PAGE a page.
 
     Raises index.follow.IndexUnavailable when the index cannot serve, encoder.EncoderError when the encoder cannot.
     """
-    scope = frozenset(visible_collections(user).values_list("pk", flat=True))
-    if not scope or not question.strip():
-        return Answer([], page, False)
-    return lexical_follow.tried(lambda lexical: _answer(user, question, page, scope, lexical))
+    query = parse(question)
+    asked = Ask(user, question, query, scope(query, visible_collections(user)), page, newest_first)
+    if not asked.scope.collections or not question.strip():
+        return Answer([], page, False, query, facets.count(question, query, [], visible_collections(user)))
+    if not query.text:
+        return _listed(asked)
+    return lexical_follow.tried(lambda lexical: _answer(asked, lexical))
 
 
-def _answer(
-    user: AbstractBaseUser | AnonymousUser,
-    question: str,
-    page: int,
-    scope: frozenset[int],
-    lexical: LexicalIndex | None,
-) -> Answer:
-    followed = follow.current()
-    sources = Sources(followed.store, space.current(), lexical, partial(texts, scope), codes)
-    asked = ranking.understood(question, sources.space)
-    unrelated = followed.build.unrelated_cosine if followed.build else 0.0
-    wanted = page * PER_PAGE + 1  # one more, to know whether there is a next page
+def _answer(ask: Ask, lexical: LexicalIndex | None) -> Answer:
+    asked_of = sources(ask.scope.collections, lexical)
+    question = ranking.understood(ask.query, asked_of.space, ask.scope.documents)
+    candidates = _candidates(ask, question, asked_of)
+    ranked = [one.ranked for one in candidates]
+    answering = confidence.answering(ranked, calibration.thresholds())
+    strong = {one.ranked.passage for one, answers in zip(candidates, answering, strict=True) if answers}
+    documents = by_document(candidates, SNIPPETS)
+    order = _ordered(documents, strong, ask.newest_first)
+    first = (ask.page - 1) * PER_PAGE
+    shown = [documents[document] for document in order[first : first + PER_PAGE]]
+    results = _results(ask, question, asked_of, shown, strong)
+    return Answer(
+        results,
+        ask.page,
+        len(order) > first + PER_PAGE and ask.page < MAX_PAGES,
+        ask.query,
+        facets.count(ask.text, ask.query, candidates, visible_collections(ask.user)),
+        spelling.suggestion(ask.text, lexical, ask.scope.collections, asked_of.texts) if lexical else "",
+        not any(one.ranked.passage in strong for own in documents.values() for one in own[:1]),
+    )
+
+
+def _candidates(ask: Ask, question: Question, asked_of: Sources) -> list[Candidate]:
+    """Passages that the reader may see, best first: of as many documents as the page needs, if there are so many."""
     depth = DEPTH
     while True:
-        ranked = ranking.reranked(asked, sources, ranking.fused(asked, sources, depth, scope))
-        grouped = _documents(user, ranked, wanted, asked, sources.space, unrelated)
-        if len(grouped) >= wanted or len(ranked) < depth or depth >= MAX_DEPTH:
-            break
+        ranked = ranking.reranked(question, asked_of, ranking.fused(question, asked_of, depth, ask.scope.collections))
+        candidates = permitted(ranked, visible_collections(ask.user))
+        enough = len({one.document for one in candidates}) > ask.page * PER_PAGE
+        exhausted = len(ranked) < depth and not question.without
+        if enough or exhausted or depth >= MAX_DEPTH:
+            return candidates
         depth *= 4
-    shown = grouped[(page - 1) * PER_PAGE : page * PER_PAGE]
-    return Answer(shown, page, len(grouped) >= wanted and page < MAX_PAGES)
 
 
-def _documents(
-    user: AbstractBaseUser | AnonymousUser,
-    ranked: Sequence[Ranked],
-    wanted: int,
-    asked: Question,
-    placed: Space,
-    unrelated: float,
+def _ordered(documents: dict[int, list[Candidate]], strong: set[int], newest_first: bool) -> list[int]:
+    """The documents in the order in which they are shown: behind the last that answers come the weak ones."""
+    order = list(documents)
+    if newest_first:
+        order.sort(key=lambda pk: (-documents[pk][0].date.toordinal(), pk))
+        order.sort(key=lambda pk: documents[pk][0].ranked.passage not in strong)
+    return order
+
+
+def _results(
+    ask: Ask, question: Question, asked_of: Sources, shown: Sequence[Sequence[Candidate]], strong: set[int]
 ) -> list[Result]:
-    """The first documents, as many as wanted, that these passages belong to."""
-    found: list[Found] = []
-    for first in range(0, len(ranked), HYDRATED):
-        some = {one.passage: one for one in ranked[first : first + HYDRATED]}
-        for passage in hydrate(user, list(some)):
-            one = some[passage.pk]
-            cosine = placed.cosine(one.near, asked.language, passage.language)
-            found.append(Found(passage, cosine, one.keywords, likeness(one.score, unrelated)))
-        if len({one.passage.revision.document_id for one in found}) >= wanted:
-            break
-    return group(found)[:wanted]
+    """What is shown of these documents: read from the database, and marked."""
+    passages = {one.pk: one for one in hydrate(ask.user, [one.ranked.passage for own in shown for one in own])}
+    texts = {pk: whole_text(one) for pk, one in passages.items()}
+    # What was saved a moment ago may not be in the index of keywords yet, which was asked for it.
+    unwanted = {pk for pk, text in texts.items() if any(holds_phrase(text, one) for one in question.without)}
+    marked = marks(question, asked_of, passages, texts)
+    active = follow.current().build
+    unrelated = active.unrelated_cosine if active else 0.0
+    results: list[Result] = []
+    for own in shown:
+        found = []
+        for one in (one.ranked for one in own if one.ranked.passage in passages.keys() - unwanted):
+            passage = passages[one.passage]
+            cosine = asked_of.space.cosine(one.near, question.language, passage.language)
+            close = likeness(one.score, unrelated)
+            found.append(Found(passage, cosine, one.keywords, close, lines(passage, marked[passage.pk])))
+        if found:
+            results.append(Result(found[0].passage.revision.live_for, found, own[0].ranked.passage not in strong))
+    return results
 
 
-def texts(scope: Collection[int], passages: Sequence[int]) -> dict[int, str]:
-    """What was encoded for those of these passages that are live in these collections, by their ids."""
-    live = Passage.objects.filter(pk__in=passages, revision__live_for__collection__in=scope)
-    rows = live.values_list("pk", "revision__encoded_title", "revision__title", "heading_path", "text")
-    return {pk: encoded_text(encoded or title, path, text) for pk, encoded, title, path, text in rows}
+def whole_text(passage: Passage) -> str:
+    """What was encoded for a passage."""
+    revision = passage.revision
+    return encoded_text(revision.encoded_title or revision.title, passage.heading_path, passage.text)
 
 
-def codes(passages: Sequence[int]) -> dict[int, bytes]:
-    """What is kept of these passages' tokens, by their ids."""
-    return tokens.stored(passages, backends.fingerprint())
+def _listed(ask: Ask) -> Answer:
+    """Where nothing is asked but conditions: the documents that meet them, the newest first, with their beginnings."""
+    visible = visible_collections(ask.user)
+    documents = visible_documents(ask.user).filter(collection__in=ask.scope.collections, live_revision__isnull=False)
+    few = ask.scope.documents is not None and len(ask.scope.documents) <= FEW
+    if ask.scope.documents is not None and few:
+        documents = documents.filter(pk__in=ask.scope.documents.tolist())
+    dated = documents.annotate(date=Coalesce("live_revision__written", TruncDate("updated"))).order_by("-date", "-pk")
+    first = Passage.objects.filter(revision__live_for=OuterRef("pk")).order_by("ordinal").values("pk")[:1]
+    rows: Iterable[tuple[int, int]]
+    rows = dated.annotate(first=Subquery(first)).filter(first__isnull=False).values_list("pk", "first").iterator()
+    if ask.scope.documents is not None and not few:  # more than a database takes as parameters
+        wanted = set(ask.scope.documents.tolist())
+        rows = (row for row in rows if row[0] in wanted)
+    ranked = [Ranked(passage, 0.0, 0.0, 0.0) for _document, passage in islice(rows, facets.COUNTED + 1)]
+    candidates = permitted(ranked, visible)
+    start = (ask.page - 1) * PER_PAGE
+    passages = hydrate(ask.user, [one.ranked.passage for one in candidates[start : start + PER_PAGE]])
+    results = [Result(one.revision.live_for, [Found(one, 0.0, 0.0, 0, lines(one, Marks()))]) for one in passages]
+    more = len(candidates) > start + PER_PAGE and ask.page < MAX_PAGES
+    return Answer(results, ask.page, more, ask.query, facets.count(ask.text, ask.query, candidates, visible))
 
 
-def hydrate(user: AbstractBaseUser | AnonymousUser, ranked: Sequence[int]) -> list[Passage]:
-    """The passages with these ids in their order, without those that the database says are not the user's to see.
+@dataclass(frozen=True)
+class Explained:
+    """How a passage came to its place among all that answers a question. `place`: from 1, None where it is not among
+    the candidates; `stored`: its vector in the index (dim,)."""
 
-    The index is a cache: what is live, and who may see it, is asked of the database for every candidate.
+    asked: Question
+    ranked: Ranked
+    place: int | None
+    space: Space
+    stored: Matrix
+
+
+def ranked_passage(user: User, question: str, passage: Passage) -> Explained | None:
+    """What ranks this passage, asked by this reader; None where it is not to be found.
+
+    Raises index.follow.IndexUnavailable and encoder.EncoderError.
     """
+    query = parse(question)
+    asked = Ask(user, question, query, scope(query, visible_collections(user)), 1, False)
+    if not query.text or not asked.scope.collections:
+        return None
+    return lexical_follow.tried(lambda lexical: _explained(asked, passage, lexical))
+
+
+def _explained(ask: Ask, passage: Passage, lexical: LexicalIndex | None) -> Explained | None:
+    asked_of = sources(ask.scope.collections, lexical)
+    stored = asked_of.store.vector(passage.pk)
+    if stored is None:
+        return None
+    question = ranking.understood(ask.query, asked_of.space, ask.scope.documents)
+    ranked = [one.ranked for one in _candidates(ask, question, asked_of)]
+    place = next((place for place, one in enumerate(ranked, 1) if one.passage == passage.pk), None)
+    if place is None:
+        alone = ranking.scored(question, asked_of, [passage.pk], ask.scope.collections)
+        return Explained(question, alone[0], None, asked_of.space, stored) if alone else None
+    return Explained(question, ranked[place - 1], place, asked_of.space, stored)
+
+
+def hydrate(user: User, ranked: Sequence[int]) -> list[Passage]:
+    """The passages with these ids in their order, without those that the database says are not the user's to see."""
     passages = (
         Passage.objects.filter(pk__in=ranked, revision__live_for__collection__in=visible_collections(user))
         .select_related("revision__live_for__collection")
@@ -151,14 +272,3 @@ def likeness(score: float, unrelated: float) -> int:
     """A score that ranks, on a scale from what unrelated passages have (0) to the same text (100)."""
     most = fusion.score(1.0, 1.0)
     return round(100 * min(1.0, max(0.0, (score - unrelated) / (most - unrelated)))) if unrelated < most else 0
-
-
-def group(found: list[Found]) -> list[Result]:
-    """One result a document, in the order of each document's best passage, with its best few passages."""
-    documents: dict[int, Result] = {}
-    for one in found:
-        document = one.passage.revision.live_for
-        result = documents.setdefault(document.pk, Result(document, []))
-        if len(result.found) < SNIPPETS:
-            result.found.append(one)
-    return list(documents.values())

@@ -26,8 +26,9 @@ from searchsite.search import outline, reader
 from searchsite.search.forms import MAX_QUESTION, SearchForm
 from searchsite.search.matches import Matches, matches
 from searchsite.search.originals import content_type
-from searchsite.search.position import position, sheet
-from searchsite.search.retrieve import Answer, search
+from searchsite.search.position import number, position, sheet
+from searchsite.search.retrieve import MAX_PAGES, Answer, search
+from searchsite.search.similar import similar
 from searchsite.search.templatetags.places import place as place_name
 
 log = logging.getLogger(__name__)
@@ -37,20 +38,22 @@ NO_MARKS = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 @require_safe
 def search_page(request: HttpRequest) -> HttpResponse:
-    """`/?q=...&page=...`: the question, and the passages that answer it."""
+    """`/?q=...&page=...&sort=date`: the question, and the passages that answer it."""
     question = request.GET.get("q", "").replace("\x00", " ").strip()
-    form = SearchForm({"q": question, "page": request.GET.get("page", "")})
+    form = SearchForm({"q": question, "page": request.GET.get("page", ""), "sort": request.GET.get("sort", "")})
     error, answer, status = "", None, 200
     if not form.is_valid():
         error, status = " ".join(str(message) for errors in form.errors.values() for message in errors), 400
     elif question:
-        answer, error = _answer(request, question, form.cleaned_data["page"])
+        asked = form.cleaned_data
+        answer, error = _answer(lambda: search(request.user, question, asked["page"], asked["newest_first"]))
         status = 503 if error else 200
     collections = visible_collections(request.user)
     waiting = Document.objects.filter(collection__in=collections, state__in=[State.QUEUED, State.RUNNING])
     context = {
         "question": question,
         "answer": answer,
+        "newest_first": form.cleaned_data.get("newest_first", False),
         "error": error,
         "collections": collections,
         "has_documents": Document.objects.filter(collection__in=collections, live_revision__isnull=False).exists(),
@@ -59,14 +62,28 @@ def search_page(request: HttpRequest) -> HttpResponse:
     return render(request, "search/search.html", context, status=status)
 
 
-def _answer(request: HttpRequest, question: str, page: int) -> tuple[Answer | None, str]:
+def _answer(ask: Callable[[], Answer]) -> tuple[Answer | None, str]:
     try:
-        return search(request.user, question, page), ""
+        return ask(), ""
     except IndexUnavailable as unavailable:
         return None, str(unavailable)
     except EncoderError:
         log.exception("the encoder cannot be used")
         return None, _("The encoder cannot be used, so nothing can be searched. The log of the server says why.")
+
+
+@require_safe
+def similar_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """`/documents/5/similar/?passage=...`: what is like a document, or like one of its passages."""
+    documents = visible_documents(request.user).filter(live_revision__isnull=False)
+    document = get_object_or_404(documents.select_related("collection", "live_revision"), pk=pk)
+    passage = _passage(request.GET.get("passage", ""), document)
+    if passage is None and "passage" in request.GET:
+        raise Http404
+    page = number(request.GET.get("page", ""), MAX_PAGES) or 1
+    answer, error = _answer(lambda: similar(request.user, document, passage, page))
+    context = {"document": document, "passage": passage, "answer": answer, "error": error}
+    return render(request, "search/similar.html", context, status=503 if error else 200)
 
 
 @require_safe

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from searchsite.documents.models import Collection, Document, Passage
 from searchsite.index import backends, follow, lexical_follow, space
 from searchsite.index.models import TokenCodes
-from searchsite.search import fusion, ranking, retrieve
+from searchsite.search import fusion, ranking
+from searchsite.search import sources as asked_of
+from searchsite.search.query import parse
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +24,7 @@ WORDS = ["apples", "pears apples", "rivers", "apples pears plums", "plums", "clo
 
 
 def texts_of_all(passages):
-    return retrieve.texts(Collection.objects.values("pk"), passages)
+    return asked_of.texts(Collection.objects.values("pk"), passages)
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def sources():
 
     def _sources(**changes) -> ranking.Sources:
         both = ranking.Sources(
-            follow.current().store, space.current(), lexical_follow.current(), texts_of_all, retrieve.codes
+            follow.current().store, space.current(), lexical_follow.current(), texts_of_all, asked_of.codes
         )
         return dataclasses.replace(both, **changes)
 
@@ -49,7 +51,7 @@ def book(public, add):
 
 
 def understood(text: str) -> ranking.Question:
-    return ranking.understood(text, space.current())
+    return ranking.understood(parse(text), space.current())
 
 
 def last_lines(ranked) -> list[str]:
@@ -197,7 +199,10 @@ def test_tokens_move_the_first_and_leave_the_rest(book, sources, monkeypatch):
     backwards = {one.passage: float(place) for place, one in enumerate(ranked)}
     monkeypatch.setattr(ranking.tokens, "likenesses", lambda _asked, codes: {pk: backwards[pk] for pk in codes})
     again = ranking.reranked(question, sources(), ranked)
-    assert again == [*reversed(ranked[:5]), *ranked[5:]]
+    assert [one.passage for one in again] == [one.passage for one in [*reversed(ranked[:5]), *ranked[5:]]]
+    assert [one.before for one in again[:5]] == [5, 4, 3, 2, 1]
+    assert [one.tokens for one in again[:5]] == [4, 3, 2, 1, 0]
+    assert again[5:] == ranked[5:]
 
 
 def test_passages_without_codes_keep_about_their_place(book, sources):
@@ -205,7 +210,9 @@ def test_passages_without_codes_keep_about_their_place(book, sources):
     question = understood("apples over rivers")
     ranked = ranking.fused(question, sources(), 1000, None)
     TokenCodes.objects.all().delete()
-    assert ranking.reranked(question, sources(), ranked) == ranked
+    again = ranking.reranked(question, sources(), ranked)
+    assert [one.passage for one in again] == [one.passage for one in ranked]
+    assert all(one.tokens is None for one in again)
 
 
 def test_one_passage_without_codes_is_neither_first_nor_last_for_it():

@@ -21,6 +21,7 @@ LABELS = {
     Job.Kind.FETCH: _("Fetch #%d"),
     Job.Kind.UNPACK: _("Unpack #%d"),
     Job.Kind.REBUILD: _("Rebuild #%d"),
+    Job.Kind.CALIBRATE: _("Calibration #%d"),
 }
 
 

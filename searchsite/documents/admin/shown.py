@@ -12,6 +12,7 @@ STEPS = {
     "reading": _("reading"),
     "encoding": _("encoding"),
     "building": _("building"),
+    "calibrating": _("calibrating"),
     "fetching": _("fetching"),
     "unpacking": _("unpacking"),
 }

@@ -33,6 +33,7 @@ class Job(models.Model):
         FETCH = "fetch", _("fetch a document from its address")
         UNPACK = "unpack", _("unpack an archive")
         REBUILD = "rebuild", _("rebuild the search index")
+        CALIBRATE = "calibrate", _("measure when nothing is found")
 
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     document = models.ForeignKey(

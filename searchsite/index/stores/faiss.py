@@ -91,14 +91,20 @@ class FaissStore:
         self._writing = threading.Lock()
         self._view = View((), no_rows(dim))
 
-    def search(self, query: Matrix, k: int, collections: frozenset[int] | None = None) -> list[Hit]:
-        """The k live passages most similar to `query` (dim,), best first; equal scores in the order of their ids."""
+    def search(
+        self, query: Matrix, k: int, collections: frozenset[int] | None = None, documents: Ids | None = None
+    ) -> list[Hit]:
+        """The k live passages most similar to `query` (dim,), in these collections and of these documents (None: of
+        all), best first; equal scores in the order of their ids."""
         if query.shape != (self.dim,):
             raise ValueError(f"a query of shape {query.shape} cannot be compared with vectors of {self.dim} numbers")
         view = self._view
         hits: list[Hit] = []
         for number, segment in enumerate(view.segments):
-            hits += _search_segment(segment, view.mask(number, collections), query, k)
+            allowed = view.mask(number, collections)
+            if documents is not None:
+                allowed = allowed & np.isin(segment.documents, documents)
+            hits += _search_segment(segment, allowed, query, k)
         return sorted(hits, key=lambda hit: (-hit.score, hit.passage))[:k]
 
     def apply(self, documents: Iterable[int], rows: Rows) -> None:

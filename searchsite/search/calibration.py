@@ -1,0 +1,135 @@
+"""Measuring, on the site's own documents, what "nothing here" looks like: the thresholds of confidence.py.
+
+Sentences of passages from all over the site are asked as questions, once with the document they are from and once
+without it. What stands out most without it is what a question meets whose answer is not here.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from searchsite.documents.jobs import Progress
+from searchsite.documents.models import Change, Document, Job, Passage
+from searchsite.index import backends, follow, lexical_follow
+from searchsite.search import confidence, ranking
+from searchsite.search.confidence import Standing, Thresholds
+from searchsite.search.models import Calibration
+from searchsite.search.query import Query
+from searchsite.search.sentences import sentences
+from searchsite.search.sources import DEPTH, sources
+
+if TYPE_CHECKING:
+    from searchsite.index.lexical import LexicalIndex
+
+SENTENCES = 200
+LEAST_DOCUMENTS = 20  # of fewer, the rest says little about what is not here
+SHORTEST, LONGEST = 12, 300  # characters of a sentence that is asked
+# Of what stands out most without its own document, this part is below the threshold. Chosen on shared retrieval sets so
+# that few questions with an answer are told that there is none: docs/quality.md.
+QUANTILE = 0.5
+FOREIGN_QUANTILE = 0.3
+KEPT = 5  # calibrations
+PAUSE_SECONDS = 600  # after one, whatever came of it
+
+
+def thresholds() -> Thresholds | None:
+    """What was measured last with the present encoder and reranker."""
+    found = _present().first()
+    return Thresholds(found.threshold, found.foreign_threshold) if found else None
+
+
+def queue_when_due() -> None:
+    """Queue a calibration when there is none, or a good part of the documents has changed since the last."""
+    if Job.objects.open().exists():  # more is coming: once, at the end of an import, is enough
+        return
+    recently = timezone.now() - timedelta(seconds=PAUSE_SECONDS)
+    if Job.objects.filter(kind=Job.Kind.CALIBRATE, finished__gt=recently).exists():
+        return
+    live = Document.objects.filter(live_revision__isnull=False).count()
+    if live < LEAST_DOCUMENTS:
+        return
+    last = _present().first()
+    # The log forgets what each build has; what was changed before that was much anyway.
+    if last is None or Change.objects.filter(number__gt=last.change_number).count() > max(50, live // 5):
+        Job.queue(Job.Kind.CALIBRATE)
+
+
+def calibrate(_job: Job, progress: Progress) -> None:
+    """Ask SENTENCES sentences of the site's documents, and keep what came of it."""
+    change_number = follow.change_number()
+    asked = sample()
+    with_own: list[Standing] = []
+    without: list[Standing] = []
+    for done, (sentence, own) in enumerate(asked):
+        progress("calibrating", done, len(asked))
+        both = lexical_follow.tried(partial(_standing_out, sentence, own))
+        if both is not None:
+            with_own.append(both[0])
+            without.append(both[1])
+    if not without:
+        return
+    threshold = float(np.quantile([one.own for one in without], QUANTILE))
+    Calibration.objects.create(
+        fingerprint=backends.fingerprint(),
+        tokens=settings.SEARCHSITE_RERANKER == "tokens",
+        change_number=change_number,
+        threshold=threshold,
+        foreign_threshold=float(np.quantile([one.foreign for one in without], FOREIGN_QUANTILE)),
+        sentences=len(asked),
+        found=float(np.mean([one.own >= threshold for one in with_own])),
+        kept_out=float(np.mean([one.own < threshold for one in without])),
+    )
+    old = Calibration.objects.values_list("pk", flat=True)[KEPT:]
+    Calibration.objects.filter(pk__in=list(old)).delete()
+
+
+def sample() -> list[tuple[str, frozenset[int]]]:
+    """(sentence, passages of its document and of its copies), of documents spread evenly over all there are."""
+    live = Document.objects.filter(live_revision__isnull=False)
+    documents = list(live.order_by("pk").values_list("pk", "content_hash"))
+    each = -(-SENTENCES // max(1, len(documents)))  # more than one of each where there are few
+    chosen = documents[:: -(-len(documents) * each // SENTENCES)] if documents else []
+    found: list[tuple[str, frozenset[int]]] = []
+    for pk, content_hash in chosen:
+        same = Q(revision__live_for=pk) | Q(revision__live_for__content_hash=content_hash)
+        rows = list(Passage.objects.filter(same).order_by("pk").values_list("pk", "text", "revision__live_for"))
+        own = frozenset(passage for passage, _text, _document in rows)
+        texts = [text for _passage, text, document in rows if document == pk]
+        for text in texts[:: max(1, len(texts) // each)][:each]:
+            if sentence := _longest_sentence(text):
+                found.append((sentence, own))
+    return found[:SENTENCES]
+
+
+def _longest_sentence(text: str) -> str:
+    """The longest sentence of a passage that is no longer than a question; "" where there is none."""
+    every = [text[start:end].strip() for start, end in sentences(text)]
+    return max((one for one in every if SHORTEST <= len(one) <= LONGEST), key=len, default="")
+
+
+def _standing_out(sentence: str, own: frozenset[int], lexical: LexicalIndex | None) -> tuple[Standing, Standing] | None:
+    """How far the best passage stands out, with the sentence's own document and without; None where that leaves too
+    few."""
+    asked_of = sources(None, lexical)
+    question = ranking.understood(Query(sentence), asked_of.space)
+    fused = ranking.fused(question, asked_of, DEPTH, None)
+    both = []
+    for candidates in (fused, [one for one in fused if one.passage not in own]):
+        found = confidence.standings(ranking.reranked(question, asked_of, candidates))
+        if found is None:
+            return None
+        both.append(found[0])
+    return both[0], both[1]
+
+
+def _present() -> QuerySet[Calibration]:
+    return Calibration.objects.filter(
+        fingerprint=backends.fingerprint(), tokens=settings.SEARCHSITE_RERANKER == "tokens"
+    )

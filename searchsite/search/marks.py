@@ -1,0 +1,81 @@
+"""What of a passage is marked on the page of results: the sentence that is most like the question, and its keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from searchsite.documents.models import Passage
+from searchsite.index import terms
+from searchsite.search import sentences
+from searchsite.search.keywords import keyword_spans
+from searchsite.search.ranking import Question, Sources
+from searchsite.search.sentences import Span
+
+
+class Piece(NamedTuple):
+    """A stretch of a line: whether it belongs to the sentence most like the question, and whether it is a keyword."""
+
+    text: str
+    meaning: bool
+    keyword: bool
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Stretches of a passage's text, (start, end) in characters; no sentence where none is to be told apart."""
+
+    sentence: Span | None = None
+    keywords: Sequence[Span] = ()
+
+
+def marks(
+    question: Question, asked_of: Sources, passages: Mapping[int, Passage], texts: Mapping[int, str]
+) -> dict[int, Marks]:
+    """The marks of these passages, by their ids. `texts`: what was encoded of each, which ends with its own text."""
+    marked = sentences.marks(
+        question.tokens,
+        {pk: (texts[pk], len(texts[pk]) - len(passage.text)) for pk, passage in passages.items()},
+        asked_of.codes(list(passages)),
+        {pk: headings(passage) for pk, passage in passages.items()},
+    )
+    languages = asked_of.lexical.languages if asked_of.lexical else {one.language for one in passages.values()}
+    asked = terms.of_question(question.text, languages)
+    return {
+        pk: Marks(marked.get(pk), keyword_spans(passage.text, passage.language, asked))
+        for pk, passage in passages.items()
+    }
+
+
+def headings(passage: Passage) -> set[str]:
+    """Lines that are shown above a passage, and are not repeated in it."""
+    return {*passage.heading_path, passage.revision.live_for.shown_title}
+
+
+def lines(passage: Passage, marked: Marks) -> list[list[Piece]]:
+    """The lines of a passage that are shown, each in pieces."""
+    above = {line.strip() for line in headings(passage)}
+    found: list[list[Piece]] = []
+    start = 0
+    for line in passage.text.splitlines(keepends=True):
+        shown = line.strip()
+        if shown and shown not in above:
+            first = start + len(line) - len(line.lstrip())
+            found.append(_pieces(passage.text, first, first + len(shown), marked))
+        start += len(line)
+    return found
+
+
+def _pieces(text: str, start: int, end: int, marked: Marks) -> list[Piece]:
+    inside = [*marked.keywords, *([marked.sentence] if marked.sentence else [])]
+    cuts = sorted({start, end, *(cut for span in inside for cut in span if start < cut < end)})
+    return [
+        Piece(
+            text[one:other],
+            marked.sentence is not None and marked.sentence[0] <= one < marked.sentence[1],
+            any(first <= one < last for first, last in marked.keywords),
+        )
+        for one, other in pairwise(cuts)
+    ]

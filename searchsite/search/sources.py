@@ -1,0 +1,37 @@
+"""What a question is asked of, as it is now: the index, and what the database has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from searchsite.documents.models import Passage
+from searchsite.index import backends, follow, space, tokens
+from searchsite.index.vectors import encoded_text
+from searchsite.search.ranking import Sources
+
+if TYPE_CHECKING:
+    from searchsite.index.lexical import LexicalIndex
+
+DEPTH = 1000  # passages asked of each leg, so many that pages do not overlap; more only when they are of few documents
+MAX_DEPTH = 16_000
+
+
+def sources(scope: Collection[int] | None, lexical: LexicalIndex | None) -> Sources:
+    """To ask in these collections (ids; None: in all). Raises index.follow.IndexUnavailable."""
+    return Sources(follow.current().store, space.current(), lexical, partial(texts, scope), codes)
+
+
+def texts(scope: Collection[int] | None, passages: Sequence[int]) -> dict[int, str]:
+    """What was encoded for those of these passages that are live in these collections, by their ids."""
+    live = Passage.objects.filter(pk__in=passages, revision__live_for__isnull=False)
+    if scope is not None:
+        live = live.filter(revision__live_for__collection__in=scope)
+    rows = live.values_list("pk", "revision__encoded_title", "revision__title", "heading_path", "text")
+    return {pk: encoded_text(encoded or title, path, text) for pk, encoded, title, path, text in rows}
+
+
+def codes(passages: Sequence[int]) -> dict[int, bytes]:
+    """What is kept of these passages' tokens, by their ids."""
+    return tokens.stored(passages, backends.fingerprint())

@@ -75,6 +75,11 @@ class Why:
         return self.shares.sums.get("title", 0.0) + self.shares.sums.get("heading", 0.0) if self.shares else 0.0
 
     @property
+    def is_misspelt(self) -> bool:
+        """Whether it was found by words that are like the question's, of which it has none."""
+        return self.share > 0 and bool(self.keywords) and not any(word.held for word in self.keywords)
+
+    @property
     def shades(self) -> range:
         return range(explain.SHADES)
 

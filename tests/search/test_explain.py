@@ -251,6 +251,9 @@ def test_other_poolings_have_no_shares(monkeypatch):
 def test_pieces_of_a_text_have_the_names_of_all_that_lies_over_them():
     found = explain.apart("abcdef", [(1, 4, "x"), (3, 9, "y"), (2, 2, "z")])
     assert [(piece, sorted(names)) for piece, names in found] == [
-        ("a", []), ("b", ["x"]), ("c", ["x"]), ("d", ["x", "y"]), ("ef", ["y"])
-    ]  # fmt: skip
+        ("a", []),
+        ("bc", ["x"]),
+        ("d", ["x", "y"]),
+        ("ef", ["y"]),
+    ]
     assert list(explain.apart("", [(0, 3, "x")])) == []

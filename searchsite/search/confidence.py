@@ -43,7 +43,7 @@ def standings(ranked: Sequence[Ranked]) -> list[Standing] | None:
     """Of passages in rank order; None where there are too few for a background."""
     if len(ranked) < LEAST_CANDIDATES:
         return None
-    score = fmean(one.score for one in ranked[BEHIND])
+    score = fmean(_earned(one) for one in ranked[BEHIND])
     cosine = fmean(one.near for one in ranked[BEHIND])
     looks = sorted(one.tokens for one in ranked if one.tokens is not None)
     usual = looks[len(looks) // 2] if looks else 0.0
@@ -51,14 +51,19 @@ def standings(ranked: Sequence[Ranked]) -> list[Standing] | None:
     def look(one: Ranked) -> float:
         return fusion.TOKENS * (usual if one.tokens is None else one.tokens)
 
-    return [Standing(one.score + look(one) - score, one.near + look(one) - cosine) for one in ranked]
+    return [Standing(_earned(one) + look(one) - score, one.near + look(one) - cosine) for one in ranked]
+
+
+def _earned(one: Ranked) -> float:
+    """Its score without the credit for its language, which is no sign that it answers."""
+    return fusion.score(one.near, one.keywords) if one.credit else one.score
 
 
 def answering(ranked: Sequence[Ranked], thresholds: Thresholds | None) -> list[bool]:
     """Which of these passages, in rank order, are taken for answers. `thresholds`: None where nothing was measured."""
     found = standings(ranked)
     if found is None or thresholds is None:
-        return [one.score >= LEAST_SCORE or (one.foreign and one.near >= LEAST_COSINE) for one in ranked]
+        return [_earned(one) >= LEAST_SCORE or (one.foreign and one.near >= LEAST_COSINE) for one in ranked]
     return [
         standing.own >= thresholds.own or (one.foreign and standing.foreign >= thresholds.foreign)
         for one, standing in zip(ranked, found, strict=True)

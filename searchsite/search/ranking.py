@@ -140,9 +140,9 @@ def with_keywords(
     bm25 = lexical.scores(question, list(near), scope) if lexical else {}
     full, exact = lexical.weights(question, scope) if bm25 and lexical else (1.0, 0.0)
     shares = {passage: min(bm25.get(passage, 0.0) / full, fusion.MOST_KEYWORDS) for passage in near}
-    best = max((share for passage, share in shares.items() if passage not in foreign), default=0.0)
-    credit = fusion.OTHER_LANGUAGE * best * (1 - exact)
-    credited = {passage: credit for passage in foreign if credit > shares.get(passage, credit)}
+    own = [(share, near[passage]) for passage, share in shares.items() if passage not in foreign]
+    credits = {passage: fusion.credit(near[passage], max(own), exact) for passage in foreign if passage in near and own}
+    credited = {passage: credit for passage, credit in credits.items() if credit > shares[passage]}
     ranked = [
         Ranked(
             passage,

@@ -92,6 +92,8 @@ def _nearest(word: str, lexical: LexicalIndex, scope: frozenset[int] | None, tex
         for text in read.values():
             held.update(other for other in terms.of_phrase(text)[0] if other.isalpha() and other != word)
         away = {other: steps for other in held if (steps := misspelt.distance(word, other, most)) <= most}
+        # Two errors, and the first letter one of them, is mostly another word: vacation, action.
+        away = {other: steps for other, steps in away.items() if steps < 2 or other[0] == word[0]}
         if away:
             best = min(away, key=lambda other: (away[other], -held[other], other))
             return _as_written(best, read.values())

@@ -15,7 +15,7 @@ from searchsite.documents.access import visible_collections
 from searchsite.documents.models import Collection, Passage
 from searchsite.index import lexical, lexical_follow, terms
 from searchsite.index.lexical import Row
-from searchsite.search import retrieve, spelling
+from searchsite.search import sources, spelling
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def hidden(db):
 
 def suggested_to(reader, question: str) -> str:
     scope = frozenset(visible_collections(reader).values_list("pk", flat=True))
-    return spelling.suggestion(question, lexical_follow.current(), scope, partial(retrieve.texts, scope))
+    return spelling.suggestion(question, lexical_follow.current(), scope, partial(sources.texts, scope))
 
 
 # --- which word ---------------------------------------------------------------------------------------------
@@ -198,12 +198,12 @@ def test_what_the_index_still_has_and_the_database_does_not_is_not_suggested(pub
     document.collection = hidden
     document.save()
     assert index.unknown("clodus", scope) == ["clodus"]
-    assert spelling.suggestion("clodus", index, scope, partial(retrieve.texts, scope)) == ""
+    assert spelling.suggestion("clodus", index, scope, partial(sources.texts, scope)) == ""
 
 
 def test_without_an_index_or_collections_nothing_is_suggested(public, add):
     add(public, "Rivers and clouds.", title="p")
-    texts = partial(retrieve.texts, [public.pk])
+    texts = partial(sources.texts, [public.pk])
     assert spelling.suggestion("clodus", lexical_follow.current(), None, texts) == "clouds"
     assert spelling.suggestion("clodus", None, None, texts) == ""
     assert spelling.suggestion("clodus", lexical_follow.current(), frozenset(), texts) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -14,6 +15,7 @@ from searchsite.index import follow, lexical_follow, terms
 from searchsite.index.terms import holds_phrase
 from searchsite.search import explain, fusion, keywords
 from searchsite.search.conditions import scope
+from searchsite.search.keywords import is_dense
 from searchsite.search.query import parse
 from searchsite.search.retrieve import Explained, User, ranked_passage, whole_text
 
@@ -78,10 +80,6 @@ class Why:
     def is_misspelt(self) -> bool:
         """Whether it was found by words that are like the question's, of which it has none."""
         return self.share > 0 and bool(self.keywords) and not any(word.held for word in self.keywords)
-
-    @property
-    def shades(self) -> range:
-        return range(explain.SHADES)
 
 
 def why(user: User, question: str, passage: Passage) -> Why | None:
@@ -151,12 +149,24 @@ def _keywords(user: User, question: str, asked: list[terms.Asked], encoded: str,
     names = keywords.named(asked)
     held = {name: keywords.holds(encoded, language, one) for name, one in names.items()}
 
+    shown = {
+        name: has
+        for name, has in held.items()
+        if not any(_is_part(name, other) and other_has >= has for other, other_has in held.items())
+    }
+
     def weighed(lexical: LexicalIndex | None) -> dict[str, float]:
-        return {name: lexical.weights(name, collections).full for name in names} if lexical else {}
+        return {name: lexical.weights(name, collections).full for name in shown} if lexical else {}
 
     weights = lexical_follow.tried(weighed)
     full = sum(weights.values())
-    return [Keyword(name, has, round(100 * weights[name] / full) if full else None) for name, has in held.items()]
+    return [Keyword(name, has, round(100 * weights[name] / full) if full else None) for name, has in shown.items()]
+
+
+def _is_part(name: str, other: str) -> bool:
+    """Whether a keyword stands in another one, which says all if the passage has it, or has neither."""
+    whole = re.escape(name) if is_dense(name[0]) else rf"(?<!\w){re.escape(name)}(?!\w)"
+    return name != other and re.search(whole, other) is not None
 
 
 def _pieces(

@@ -97,6 +97,19 @@ def test_the_conclusion_says_what_decided(client, public, add):
     assert "it has none of your words" in words(ask(client, document, "bicycles"))
 
 
+def test_a_keyword_that_stands_in_another_is_named_only_if_it_alone_is_there(client, public, add):
+    add(public, "笔记本电脑丢了。 os.path.join")
+    for text, expected in [
+        ("大家的笔记本电脑", {"笔记本电脑": True}),
+        ("大家的电脑", {"电脑": True, "笔记本电脑": False}),
+        ("大家的桌子", {"笔记本电脑": False}),
+    ]:
+        why = ask(client, add(public, text), "笔记本电脑").context["why"]
+        assert {word.text: word.held for word in why.keywords} == expected
+    why = ask(client, add(public, "The path to the house"), "os.path.join").context["why"]
+    assert {word.text: word.held for word in why.keywords} == {"os.path.join": False, "path": True}
+
+
 def test_a_typing_error_is_told_of(client, public, add):
     document = add(public, "Apples and pears grow here.")
     page = ask(client, document, "aples")

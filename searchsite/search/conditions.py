@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 MOST_CONDITIONS = 20  # of a question; nobody types more
+FIRST_DAY, LAST_DAY = datetime.date(1, 1, 2), datetime.date(9999, 12, 30)  # whose midnights are in UTC's calendar
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _tags(name: str) -> list[int]:
 
 def _earlier(day: datetime.date) -> Q:
     """Dated before that day: by the date that the document gives itself, else by that of its last change."""
-    midnight = timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
+    changed_by = min(max(day, FIRST_DAY), LAST_DAY)
+    midnight = timezone.make_aware(datetime.datetime.combine(changed_by, datetime.time()))
     undated = Q(live_revision__written__isnull=True, updated__lt=midnight)
     return Q(live_revision__written__isnull=False, live_revision__written__lt=day) | undated
 
@@ -90,11 +92,12 @@ def _with_titles(documents: QuerySet[Document], conditions: Iterable[Condition])
     """The ids of those whose title holds each of these words or phrases, in whatever width, case and script."""
     wanted = [one.value for one in conditions if not one.negated]
     unwanted = [one.value for one in conditions if one.negated]
-    for part in (part for words in wanted for part in words.split() if part.isascii()):
-        # The database does not fold as we do, but of plain letters it can tell which titles are worth a look.
-        documents = documents.filter(
-            Q(title__icontains=part) | Q(live_revision__title__icontains=part) | Q(name__icontains=part)
-        )
+    for part in (part for words in wanted for part in fold(words).split() if part.isascii()):
+        # The database does not fold as we do, but of titles in plain letters it can tell which are worth a look.
+        worth = Q()
+        for column in ("title", "live_revision__title", "name"):
+            worth |= Q(**{f"{column}__icontains": part}) | Q(**{f"{column}__regex": "[^ -~]"})
+        documents = documents.filter(worth)
     rows = documents.order_by("pk").values_list("pk", "title", "live_revision__title", "name")
     for pk, given, found, name in rows.iterator(chunk_size=2000):
         title = given or found or name

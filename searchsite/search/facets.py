@@ -13,12 +13,13 @@ from django.utils.translation import gettext_lazy
 
 from searchsite.documents.models import Collection, Document
 from searchsite.search.candidates import Candidate
-from searchsite.search.query import GROUPS, Query, narrowed, widened
+from searchsite.search.query import GROUPS, Condition, Query, narrowed, parse, widened
 from searchsite.search.templatetags.places import language_name
 
 T = TypeVar("T")
 COUNTED = 1000  # candidates: what comes behind them is far from the question
 MOST_VALUES = 8
+ANY = ("collection", "type", "lang")  # fields of which one of several values is enough
 GROUP_OF = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
 KIND_NAMES = {
     "pdf": "PDF", "word": "Word", "pptx": gettext_lazy("Slides"), "table": gettext_lazy("Tables"), "html": "HTML",
@@ -70,10 +71,12 @@ def count(asked: str, query: Query, candidates: Sequence[Candidate], visible: Qu
     tagged = Document.tags.through.objects.filter(document__in=[one.document for one in documents])
 
     def by(field: str) -> Callable[[str], str]:
-        return lambda value: narrowed(asked, field, value)
+        return lambda value: narrowed(_without(asked, field) if field in ANY else asked, field, value)
 
+    # Within a type that was asked for, its kinds are told apart: the group may have others.
+    grouped = not any(_asks(one, "type") for one in query.conditions)
     collections = Counter(names[one.collection] for one in documents if one.collection in names)
-    kinds = Counter(GROUP_OF.get(one.kind, one.kind) for one in documents)
+    kinds = Counter(GROUP_OF.get(one.kind, one.kind) if grouped else one.kind for one in documents)
     languages = Counter(one.language for one in documents)
     tags: Counter[str] = Counter(tagged.values_list("tag__name", flat=True))
     years = Counter(one.date.year for one in documents)
@@ -105,6 +108,17 @@ def _facet(
     if newest_first:
         ordered.sort(key=shown, reverse=True)
     return Facet(label, [Value(shown(value), counted[value], question(value)) for value in ordered])
+
+
+def _asks(condition: Condition, field: str) -> bool:
+    return condition.field == field and not condition.negated
+
+
+def _without(asked: str, field: str) -> str:
+    """The question without the values of that field that it asks for: another one would be one more that will do."""
+    while given := [one for one in parse(asked).conditions if _asks(one, field)]:
+        asked = widened(asked, given[0])
+    return asked
 
 
 def _in_year(asked: str, year: int) -> str:

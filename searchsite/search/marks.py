@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +14,10 @@ from searchsite.search import sentences
 from searchsite.search.keywords import keyword_spans
 from searchsite.search.ranking import Question, Sources
 from searchsite.search.sentences import Span
+
+ROOM = 460  # columns that are seen of the best passage of a document: six lines
+ROOM_OF_OTHERS = 220  # and of the others, three lines in smaller letters
+WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
 
 
 class Piece(NamedTuple):
@@ -54,18 +59,26 @@ def headings(passage: Passage) -> set[str]:
     return {*passage.heading_path, passage.revision.live_for.shown_title}
 
 
-def lines(passage: Passage, marked: Marks) -> list[list[Piece]]:
-    """The lines of a passage that are shown, each in pieces."""
+def lines(passage: Passage, marked: Marks, room: int = ROOM) -> list[list[Piece]]:
+    """The lines of a passage that are shown, each in pieces. Where the marked sentence would not be seen in `room`
+    columns, they begin with it."""
     above = {line.strip() for line in headings(passage)}
+    begins = marked.sentence[0] if marked.sentence and _columns(passage.text[: marked.sentence[1]]) > room else 0
     found: list[list[Piece]] = []
     start = 0
     for line in passage.text.splitlines(keepends=True):
         shown = line.strip()
-        if shown and shown not in above:
-            first = start + len(line) - len(line.lstrip())
-            found.append(_pieces(passage.text, first, first + len(shown), marked))
+        first = max(start + len(line) - len(line.lstrip()), begins)
+        last = start + len(line.rstrip())
+        if first < last and shown not in above:
+            found.append(_pieces(passage.text, first, last, marked))
         start += len(line)
-    return found
+    return [[Piece("… ", False, False), *found[0]], *found[1:]] if begins and found else found
+
+
+def _columns(text: str) -> int:
+    """About how wide a text is set, in letters: Chinese characters are as wide as two, a line's end as half a line."""
+    return len(text) + len(WIDE.findall(text)) + 40 * text.count("\n")
 
 
 def _pieces(text: str, start: int, end: int, marked: Marks) -> list[Piece]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ from searchsite.search import calibration, confidence, facets, fusion, ranking, 
 from searchsite.search.candidates import Candidate, by_document, permitted
 from searchsite.search.conditions import Scope, scope
 from searchsite.search.facets import Counts
-from searchsite.search.marks import Marks, Piece, lines, marks
+from searchsite.search.marks import ROOM, ROOM_OF_OTHERS, Marks, Piece, lines, marks
 from searchsite.search.query import Query, parse
 from searchsite.search.ranking import Question, Ranked, Sources
-from searchsite.search.sources import DEPTH, MAX_DEPTH, sources
+from searchsite.search.sources import DEPTH, MAX_DEPTH, sources, texts
 
 if TYPE_CHECKING:
     from searchsite.index.lexical import LexicalIndex
@@ -146,11 +146,15 @@ def _answer(ask: Ask, lexical: LexicalIndex | None) -> Answer:
 
 def _candidates(ask: Ask, question: Question, asked_of: Sources) -> list[Candidate]:
     """Passages that the reader may see, best first: of as many documents as the page needs, if there are so many."""
+    # The index of keywords may not know yet of a move to another collection.
+    searched = visible_collections(ask.user).filter(pk__in=ask.scope.collections)
+    # By date any candidate may come first: pages are of one order only if they are cut from the same candidates.
+    documents = (MAX_PAGES if ask.newest_first else ask.page) * PER_PAGE
     depth = DEPTH
     while True:
         ranked = ranking.reranked(question, asked_of, ranking.fused(question, asked_of, depth, ask.scope.collections))
-        candidates = permitted(ranked, visible_collections(ask.user))
-        enough = len({one.document for one in candidates}) > ask.page * PER_PAGE
+        candidates = permitted(ranked, searched)
+        enough = len({one.document for one in candidates}) > documents
         exhausted = len(ranked) < depth and not question.without
         if enough or exhausted or depth >= MAX_DEPTH:
             return candidates
@@ -171,10 +175,10 @@ def _results(
 ) -> list[Result]:
     """What is shown of these documents: read from the database, and marked."""
     passages = {one.pk: one for one in hydrate(ask.user, [one.ranked.passage for own in shown for one in own])}
-    texts = {pk: whole_text(one) for pk, one in passages.items()}
+    encoded = {pk: whole_text(one) for pk, one in passages.items()}
     # What was saved a moment ago may not be in the index of keywords yet, which was asked for it.
-    unwanted = {pk for pk, text in texts.items() if any(holds_phrase(text, one) for one in question.without)}
-    marked = marks(question, asked_of, passages, texts)
+    unwanted = {pk for pk, text in encoded.items() if any(holds_phrase(text, one) for one in question.without)}
+    marked = marks(question, asked_of, passages, encoded)
     active = follow.current().build
     unrelated = active.unrelated_cosine if active else 0.0
     results: list[Result] = []
@@ -184,7 +188,8 @@ def _results(
             passage = passages[one.passage]
             cosine = asked_of.space.cosine(one.near, question.language, passage.language)
             close = likeness(one.score, unrelated)
-            found.append(Found(passage, cosine, one.keywords, close, lines(passage, marked[passage.pk])))
+            room = ROOM_OF_OTHERS if found else ROOM
+            found.append(Found(passage, cosine, one.keywords, close, lines(passage, marked[passage.pk], room)))
         if found:
             results.append(Result(found[0].passage.revision.live_for, found, own[0].ranked.passage not in strong))
     return results
@@ -205,11 +210,13 @@ def _listed(ask: Ask) -> Answer:
         documents = documents.filter(pk__in=ask.scope.documents.tolist())
     dated = documents.annotate(date=Coalesce("live_revision__written", TruncDate("updated"))).order_by("-date", "-pk")
     first = Passage.objects.filter(revision__live_for=OuterRef("pk")).order_by("ordinal").values("pk")[:1]
-    rows: Iterable[tuple[int, int]]
+    rows: Iterator[tuple[int, int]]
     rows = dated.annotate(first=Subquery(first)).filter(first__isnull=False).values_list("pk", "first").iterator()
     if ask.scope.documents is not None and not few:  # more than a database takes as parameters
         wanted = set(ask.scope.documents.tolist())
         rows = (row for row in rows if row[0] in wanted)
+    if ask.query.without:
+        rows = _holding_none(rows, ask)
     ranked = [Ranked(passage, 0.0, 0.0, 0.0) for _document, passage in islice(rows, facets.COUNTED + 1)]
     candidates = permitted(ranked, visible)
     start = (ask.page - 1) * PER_PAGE
@@ -217,6 +224,17 @@ def _listed(ask: Ask) -> Answer:
     results = [Result(one.revision.live_for, [Found(one, 0.0, 0.0, 0, lines(one, Marks()))]) for one in passages]
     more = len(candidates) > start + PER_PAGE and ask.page < MAX_PAGES
     return Answer(results, ask.page, more, ask.query, facets.count(ask.text, ask.query, candidates, visible))
+
+
+def _holding_none(rows: Iterator[tuple[int, int]], ask: Ask) -> Iterator[tuple[int, int]]:
+    """Those of the first MAX_DEPTH (document, passage) whose passage holds nothing that the question will not have."""
+    without = ask.query.without[: ranking.MOST_WITHOUT]
+    first = islice(rows, MAX_DEPTH)
+    while some := list(islice(first, ranking.READ_AT_ONCE)):
+        read = texts(ask.scope.collections, [passage for _document, passage in some])
+        for document, passage in some:
+            if passage in read and not any(holds_phrase(read[passage], one) for one in without):
+                yield document, passage
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from searchsite.search.ranking import Sources
 if TYPE_CHECKING:
     from searchsite.index.lexical import LexicalIndex
 
-DEPTH = 1000  # passages asked of each leg, so many that pages do not overlap; more only when they are of few documents
+# Passages asked of each leg, so many that pages do not overlap; more only when they are of few documents. One more than
+# facets.COUNTED, so that it is seen when there are more.
+DEPTH = 1001
 MAX_DEPTH = 16_000
 
 

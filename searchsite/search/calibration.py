@@ -6,9 +6,10 @@ without it. What stands out most without it is what a question meets whose answe
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from django.conf import settings
@@ -22,11 +23,14 @@ from searchsite.search import confidence, ranking
 from searchsite.search.confidence import Standing, Thresholds
 from searchsite.search.models import Calibration
 from searchsite.search.query import Query
+from searchsite.search.ranking import Ranked, Sources
 from searchsite.search.sentences import sentences
 from searchsite.search.sources import DEPTH, sources
 
 if TYPE_CHECKING:
     from searchsite.index.lexical import LexicalIndex
+
+T = TypeVar("T")
 
 SENTENCES = 200
 LEAST_DOCUMENTS = 20  # of fewer, the rest says little about what is not here
@@ -75,37 +79,54 @@ def calibrate(_job: Job, progress: Progress) -> None:
             without.append(both[1])
     if not without:
         return
-    threshold = float(np.quantile([one.own for one in without], QUANTILE))
+    measured = thresholds_of(without)
     Calibration.objects.create(
         fingerprint=backends.fingerprint(),
         tokens=settings.SEARCHSITE_RERANKER == "tokens",
         change_number=change_number,
-        threshold=threshold,
-        foreign_threshold=float(np.quantile([one.foreign for one in without], FOREIGN_QUANTILE)),
+        threshold=measured.own,
+        foreign_threshold=measured.foreign,
         sentences=len(asked),
-        found=float(np.mean([one.own >= threshold for one in with_own])),
-        kept_out=float(np.mean([one.own < threshold for one in without])),
+        found=float(np.mean([one.own >= measured.own for one in with_own])),
+        kept_out=float(np.mean([one.own < measured.own for one in without])),
     )
     old = Calibration.objects.values_list("pk", flat=True)[KEPT:]
     Calibration.objects.filter(pk__in=list(old)).delete()
+
+
+def thresholds_of(without: Sequence[Standing]) -> Thresholds:
+    """What is learned from how far the best stood out for each sentence whose own document was left out."""
+    return Thresholds(
+        float(np.quantile([one.own for one in without], QUANTILE)),
+        float(np.quantile([one.foreign for one in without], FOREIGN_QUANTILE)),
+    )
 
 
 def sample() -> list[tuple[str, frozenset[int]]]:
     """(sentence, passages of its document and of its copies), of documents spread evenly over all there are."""
     live = Document.objects.filter(live_revision__isnull=False)
     documents = list(live.order_by("pk").values_list("pk", "content_hash"))
-    each = -(-SENTENCES // max(1, len(documents)))  # more than one of each where there are few
-    chosen = documents[:: -(-len(documents) * each // SENTENCES)] if documents else []
+    chosen, each = spread(documents)
     found: list[tuple[str, frozenset[int]]] = []
     for pk, content_hash in chosen:
         same = Q(revision__live_for=pk) | Q(revision__live_for__content_hash=content_hash)
         rows = list(Passage.objects.filter(same).order_by("pk").values_list("pk", "text", "revision__live_for"))
         own = frozenset(passage for passage, _text, _document in rows)
         texts = [text for _passage, text, document in rows if document == pk]
-        for text in texts[:: max(1, len(texts) // each)][:each]:
-            if sentence := _longest_sentence(text):
-                found.append((sentence, own))
+        found += [(sentence, own) for sentence in sentences_asked(texts, each)]
     return found[:SENTENCES]
+
+
+def spread(documents: Sequence[T]) -> tuple[Sequence[T], int]:
+    """Those documents, evenly of all, of which sentences are asked; and of how many passages of each."""
+    each = -(-SENTENCES // max(1, len(documents)))  # more than one of each where there are few
+    return documents[:: max(1, -(-len(documents) * each // SENTENCES))], each
+
+
+def sentences_asked(texts: Sequence[str], each: int) -> list[str]:
+    """The sentences that are asked of a document with these passages: at most one of a passage, and `each` in all."""
+    found = map(_longest_sentence, texts[:: max(1, len(texts) // each)][:each])
+    return [sentence for sentence in found if sentence]
 
 
 def _longest_sentence(text: str) -> str:
@@ -115,18 +136,27 @@ def _longest_sentence(text: str) -> str:
 
 
 def _standing_out(sentence: str, own: frozenset[int], lexical: LexicalIndex | None) -> tuple[Standing, Standing] | None:
+    return standing_out(sentence, own, sources(None, lexical))
+
+
+def standing_out(sentence: str, own: Collection[int], asked: Sources) -> tuple[Standing, Standing] | None:
     """How far the best passage stands out, with the sentence's own document and without; None where that leaves too
     few."""
-    asked_of = sources(None, lexical)
-    question = ranking.understood(Query(sentence), asked_of.space)
-    fused = ranking.fused(question, asked_of, DEPTH, None)
     both = []
-    for candidates in (fused, [one for one in fused if one.passage not in own]):
-        found = confidence.standings(ranking.reranked(question, asked_of, candidates))
+    for ranked in with_and_without(Query(sentence), own, asked):
+        found = confidence.standings(ranked)
         if found is None:
             return None
         both.append(found[0])
     return both[0], both[1]
+
+
+def with_and_without(query: Query, own: Collection[int], asked: Sources) -> tuple[list[Ranked], list[Ranked]]:
+    """What is found, in rank order, among all passages and among all but these."""
+    question = ranking.understood(query, asked.space)
+    fused = ranking.fused(question, asked, DEPTH, None)
+    left = [one for one in fused if one.passage not in own]
+    return ranking.reranked(question, asked, fused), ranking.reranked(question, asked, left)
 
 
 def _present() -> QuerySet[Calibration]:

@@ -88,7 +88,6 @@ def calibrate(_job: Job, progress: Progress) -> None:
         foreign_threshold=measured.foreign,
         sentences=len(asked),
         found=float(np.mean([one.own >= measured.own for one in with_own])),
-        kept_out=float(np.mean([one.own < measured.own for one in without])),
     )
     old = Calibration.objects.values_list("pk", flat=True)[KEPT:]
     Calibration.objects.filter(pk__in=list(old)).delete()

@@ -15,8 +15,9 @@ from searchsite.search.keywords import keyword_spans
 from searchsite.search.ranking import Question, Sources
 from searchsite.search.sentences import Span
 
-ROOM = 460  # columns that are seen of the best passage of a document: six lines
-ROOM_OF_OTHERS = 220  # and of the others, three lines in smaller letters
+ROWS = 6  # that are seen of the best passage of a document
+ROWS_OF_OTHERS = 3
+COLUMNS = 70  # letters in a row, between a phone's and a desktop's; a Chinese character is as wide as two
 WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
 
 
@@ -59,26 +60,27 @@ def headings(passage: Passage) -> set[str]:
     return {*passage.heading_path, passage.revision.live_for.shown_title}
 
 
-def lines(passage: Passage, marked: Marks, room: int = ROOM) -> list[list[Piece]]:
-    """The lines of a passage that are shown, each in pieces. Where the marked sentence would not be seen in `room`
-    columns, they begin with it."""
+def lines(passage: Passage, marked: Marks, rows: int = ROWS) -> list[list[Piece]]:
+    """The lines of a passage that are shown, each in pieces. Where the marked sentence would not be seen in so many
+    rows, they begin with it."""
     above = {line.strip() for line in headings(passage)}
-    begins = marked.sentence[0] if marked.sentence and _columns(passage.text[: marked.sentence[1]]) > room else 0
-    found: list[list[Piece]] = []
+    shown: list[Span] = []
     start = 0
     for line in passage.text.splitlines(keepends=True):
-        shown = line.strip()
-        first = max(start + len(line) - len(line.lstrip()), begins)
-        last = start + len(line.rstrip())
-        if first < last and shown not in above:
-            found.append(_pieces(passage.text, first, last, marked))
+        if line.strip() and line.strip() not in above:
+            shown.append((start + len(line) - len(line.lstrip()), start + len(line.rstrip())))
         start += len(line)
-    return [[Piece("… ", False, False), *found[0]], *found[1:]] if begins and found else found
+    if marked.sentence is None or _rows(passage.text, shown, marked.sentence[1]) <= rows:
+        return [_pieces(passage.text, first, last, marked) for first, last in shown]
+    begins = marked.sentence[0]
+    left = [_pieces(passage.text, max(first, begins), last, marked) for first, last in shown if last > begins]
+    return [[Piece("… ", False, False), *left[0]], *left[1:]]
 
 
-def _columns(text: str) -> int:
-    """About how wide a text is set, in letters: Chinese characters are as wide as two, a line's end as half a line."""
-    return len(text) + len(WIDE.findall(text)) + 40 * text.count("\n")
+def _rows(text: str, shown: Sequence[Span], end: int) -> int:
+    """About how many rows these lines take up to a place in the text."""
+    widths = [text[first : min(last, end)] for first, last in shown if first < end]
+    return sum(-(-(len(one) + len(WIDE.findall(one))) // COLUMNS) for one in widths)
 
 
 def _pieces(text: str, start: int, end: int, marked: Marks) -> list[Piece]:

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 class Calibration(models.Model):
     """How far above the background of a question a passage must score to be taken for an answer: confidence.py.
 
-    Measured with `sentences` of the site's own documents; `kept_out` of them found nothing once their own document
-    was left out, and `found` were found while it was there (shares, 0 to 1).
+    Measured with `sentences` of the site's own documents, of which the part `found` (0 to 1) was found by the thresholds
+    while their own document was there.
     """
 
     fingerprint = models.CharField(_("encoder's fingerprint"), max_length=64)
@@ -20,7 +20,6 @@ class Calibration(models.Model):
     foreign_threshold = models.FloatField(_("threshold across languages"))
     sentences = models.PositiveIntegerField(_("sentences asked"))
     found = models.FloatField(_("share found"))
-    kept_out = models.FloatField(_("share kept out"))
     created = models.DateTimeField(_("measured"), auto_now_add=True)
 
     class Meta:

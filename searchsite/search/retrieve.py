@@ -20,7 +20,7 @@ from searchsite.search import calibration, confidence, facets, fusion, ranking, 
 from searchsite.search.candidates import Candidate, by_document, permitted
 from searchsite.search.conditions import Scope, scope
 from searchsite.search.facets import Counts
-from searchsite.search.marks import ROOM, ROOM_OF_OTHERS, Marks, Piece, lines, marks
+from searchsite.search.marks import ROWS, ROWS_OF_OTHERS, Marks, Piece, lines, marks
 from searchsite.search.query import Query, parse
 from searchsite.search.ranking import Question, Ranked, Sources
 from searchsite.search.sources import DEPTH, MAX_DEPTH, sources, texts
@@ -183,13 +183,13 @@ def _results(
     unrelated = active.unrelated_cosine if active else 0.0
     results: list[Result] = []
     for own in shown:
-        found = []
+        found: list[Found] = []
         for one in (one.ranked for one in own if one.ranked.passage in passages.keys() - unwanted):
             passage = passages[one.passage]
             cosine = asked_of.space.cosine(one.near, question.language, passage.language)
             close = likeness(one.score, unrelated)
-            room = ROOM_OF_OTHERS if found else ROOM
-            found.append(Found(passage, cosine, one.keywords, close, lines(passage, marked[passage.pk], room)))
+            rows = ROWS_OF_OTHERS if found else ROWS
+            found.append(Found(passage, cosine, one.keywords, close, lines(passage, marked[passage.pk], rows)))
         if found:
             results.append(Result(found[0].passage.revision.live_for, found, own[0].ranked.passage not in strong))
     return results

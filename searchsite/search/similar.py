@@ -58,7 +58,7 @@ def similar(user: User, document: Document, passage: Passage | None = None, page
     unrelated = followed.build.unrelated_cosine if followed.build else 0.0
     results: list[Result] = []
     for own in shown:
-        found = []
+        found: list[Found] = []
         for near in (one.ranked for one in own if one.ranked.passage in passages):
             other = passages[near.passage]
             cosine = placed.cosine(near.score, language, other.language)

@@ -22,7 +22,6 @@ class Migration(migrations.Migration):
                 ('foreign_threshold', models.FloatField(verbose_name='threshold across languages')),
                 ('sentences', models.PositiveIntegerField(verbose_name='sentences asked')),
                 ('found', models.FloatField(verbose_name='share found')),
-                ('kept_out', models.FloatField(verbose_name='share kept out')),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='measured')),
             ],
             options={

@@ -70,9 +70,10 @@ def lines(passage: Passage, marked: Marks, rows: int = ROWS) -> list[list[Piece]
         if line.strip() and line.strip() not in above:
             shown.append((start + len(line) - len(line.lstrip()), start + len(line.rstrip())))
         start += len(line)
-    if marked.sentence is None or _rows(passage.text, shown, marked.sentence[1]) <= rows:
+    begins, ends = marked.sentence or (0, 0)
+    seen = any(first < ends and begins < last for first, last in shown)  # not where it is in a heading
+    if not seen or _rows(passage.text, shown, ends) <= rows:
         return [_pieces(passage.text, first, last, marked) for first, last in shown]
-    begins = marked.sentence[0]
     left = [_pieces(passage.text, max(first, begins), last, marked) for first, last in shown if last > begins]
     return [[Piece("… ", False, False), *left[0]], *left[1:]]
 

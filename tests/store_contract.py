@@ -22,13 +22,13 @@ def random_rows(n: int, seed: int = 0, documents: int = 10, first: int = 1) -> R
     return Rows(vectors, np.arange(first, first + n), owner, owner % 3 + 1)
 
 
-def brute_force(rows: Rows, query: np.ndarray, k: int, collections=None) -> list[int]:
+def brute_force(rows: Rows, query: np.ndarray, k: int, collections=None, documents=None) -> list[int]:
     """The same answer, the slow way."""
     scores = rows.vectors.astype(np.float64) @ query.astype(np.float64)
     allowed = [
         (-float(score), int(pk))
-        for score, pk, collection in zip(scores, rows.passages, rows.collections, strict=True)
-        if collections is None or int(collection) in collections
+        for score, pk, collection, document in zip(scores, rows.passages, rows.collections, rows.documents, strict=True)
+        if (collections is None or int(collection) in collections) and (documents is None or int(document) in documents)
     ]
     return [pk for _score, pk in sorted(allowed)[:k]]
 
@@ -132,6 +132,35 @@ class StoreContract:
         for query in random_rows(10, seed=2).vectors:
             found = [hit.passage for hit in store.search(query, 20, frozenset(collections))]
             assert found == brute_force(everything, query, 20, collections)
+
+    @pytest.mark.parametrize("collections", [None, {1, 3}, set()])
+    @pytest.mark.parametrize("documents", [[7], [104, 2, 3, 103], [99, 8, 5], []])
+    def test_only_of_these_documents_and_still_k_results(self, tmp_path, documents, collections):
+        """Of the build and of what changed since, which has document 3 too."""
+        rows = random_rows(300)
+        store = self.serving(tmp_path, rows)
+        more = random_rows(40, seed=5, first=1000)
+        more = Rows(more.vectors, more.passages, more.documents + 100, more.collections)
+        third = random_rows(4, seed=6, first=2000)
+        more = Rows(*(np.concatenate(pair) for pair in zip(vars(more).values(), vars(third).values(), strict=True)))
+        more.documents[-4:] = 3
+        store.apply(set(more.documents.tolist()), more)
+        before = rows.where(rows.documents != 3)
+        everything = Rows(
+            *(np.concatenate(pair) for pair in zip(vars(before).values(), vars(more).values(), strict=True))
+        )
+        asked, scope = np.array(documents, np.int64), None if collections is None else frozenset(collections)
+        for query in random_rows(10, seed=2).vectors:
+            for k in (1, 20, 500):
+                found = [hit.passage for hit in store.search(query, k, scope, asked)]
+                assert found == brute_force(everything, query, k, collections, set(documents))
+
+    def test_ties_among_some_documents_break_by_id(self, tmp_path):
+        rows = random_rows(200)
+        rows.vectors[:] = rows.vectors[0]
+        store = self.serving(tmp_path, rows)
+        found = [hit.passage for hit in store.search(rows.vectors[0], 4, None, np.array([9, 4]))]
+        assert found == [4, 9, 14, 19]
 
     def test_a_changed_document_has_exactly_its_new_rows(self, tmp_path):
         rows = random_rows(100)

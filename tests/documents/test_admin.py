@@ -279,6 +279,17 @@ def test_every_list_and_form_opens(admin_client, public, add, model):
     assert admin_client.get(reverse("admin:index")).status_code == 200
 
 
+def test_a_measurement_is_a_job_like_others_and_is_asked_for_again(admin_client):
+    job = Job.objects.create(kind=Job.Kind.CALIBRATE, state=State.FAILED, step="calibrating", done=3, total=9)
+    address = reverse("admin:documents_job_changelist")
+    page = admin_client.get(address, {"kind": "calibrate"}).content.decode()
+    assert f"Calibration #{job.pk}" in page
+    page = admin_client.get(reverse("admin:documents_job_change", args=[job.pk])).content.decode()
+    assert "calibrating" in page
+    admin_client.post(address, {"action": "try_again", "_selected_action": [job.pk]})
+    assert list(Job.objects.exclude(pk=job.pk).values_list("kind", "state")) == [(Job.Kind.CALIBRATE, State.QUEUED)]
+
+
 def test_moving_a_document_where_its_source_is_already_held_is_refused_with_a_sentence(admin_client, public, add):
     other = Collection.objects.create(name="Other", slug="other")
     document = add(public, "apples", source="a/b.md")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -164,6 +165,32 @@ def test_k_permitted_passages_come_back_although_others_are_thousands_and_better
     assert index.search("heron", 5, frozenset({3})) == []
     assert passages(index.search("hreon", 5, frozenset({1}))) == [4001, 4002, 4003, 4004, 4005]
     assert len(index.search("heron", 5000, None)) == 3005
+
+
+def test_only_of_these_documents_and_still_k_passages_in_their_order(tmp_path):
+    others = [Row(n, n, 1, "heron", "heron heron", "en") for n in range(1, 3001)]
+    texts = ["heron", "a heron", f"a heron {'and more ' * 9}", "rivers", "two herons"]
+    wanted = [Row(4000 + n, 5000 + n // 2, n % 2 + 1, "", text, "en") for n, text in enumerate(texts)]
+    index = write(tmp_path / "lexical", others + wanted)
+    all_of_them = [4000, 4001, 4004, 4002]
+    scores = dict(index.search("heron", 4000))
+    for k in (1, 2, 4, 50):
+        for documents in ([5000, 5001, 5002], np.array([5002, 5000, 5001, 77777]), {5000, 5001, 5002}):
+            found = index.search("heron", k, None, (), documents)
+            assert passages(found) == sorted(all_of_them, key=lambda pk: (-scores[pk], pk))[:k]
+            assert dict(found) == pytest.approx({pk: scores[pk] for pk in passages(found)})
+    assert passages(index.search("heron", 5, frozenset({2}), (), [5000, 5001])) == [4001]
+    assert passages(index.search("heron", 5, None, ["two herons"], [5000, 5002])) == [4004]
+    assert passages(index.search("hreon", 5, None, (), [5001])) == [4002], "a typing error"
+    assert index.search("heron", 5, None, (), []) == []
+    assert index.search("heron", 5, None, (), [77777]) == []
+
+
+def test_equal_scores_of_some_documents_come_in_the_order_of_their_ids(tmp_path):
+    index = write(tmp_path / "lexical", [Row(n, n % 10, 1, "", "just the same", "en") for n in range(1, 301)])
+    for k in (1, 5, 31, 59, 60):
+        expected = [n for n in range(1, 301) if n % 10 in (3, 8)][:k]
+        assert passages(index.search("same", k, None, (), [8, 3])) == expected
 
 
 def test_with_phrases_only_what_has_all_their_words(index_of):

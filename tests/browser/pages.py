@@ -59,6 +59,18 @@ def fill(pages: int = 12) -> dict[str, str]:
         "results": f"/?q={question}",
         "results-zh": "/?q=笔记本电脑丢了怎么办",
         "results-2": f"/?q={question}&page=2",
+        "results-newest": f"/?q={question}&sort=date",
+        "results-why": f"/?q={question}",
+        "results-facets": f"/?q={question}",
+        "results-narrowed": f"/?q={question} lang:en after:2020 -title:vacation",
+        "results-nothing": "/?q=quixotic zeppelins",
+        "results-misspelt": "/?q=What if my laptpo is stolen?",
+        "results-conditions": "/?q=lang:zh",
+        "results-none": f"/?q={question} lang:de",
+        "tips": "/",
+        "why": f"{laptop.get_absolute_url()}why/?passage={passage.pk}&q={question}",  # type: ignore[union-attr]
+        "similar": f"{laptop.get_absolute_url()}similar/?passage={passage.pk}",  # type: ignore[union-attr]
+        "similar-document": f"{laptop.get_absolute_url()}similar/",
         "too-long": "/?q=" + "long " * 201,
         "document": f"{laptop.get_absolute_url()}?passage={passage.pk}&q={question}#passage",  # type: ignore[union-attr]
         "document-long": f"{long.get_absolute_url()}?part=2",

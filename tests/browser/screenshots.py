@@ -142,7 +142,28 @@ def send_all(page) -> None:
     page.wait_for_selector("[data-to=page]:not([hidden])", timeout=60_000)
 
 
-PREPARATION = {"upload-chosen": choose, "upload-midway": send_some, "upload-over": send_all}
+def open_why(page) -> None:
+    page.locator("a.why").first.click()
+    page.wait_for_selector(".because")
+
+
+def open_facets(page) -> None:
+    if page.locator(".facets > summary").is_visible():  # on a desktop they are open
+        page.click(".facets > summary")
+
+
+def open_tips(page) -> None:
+    page.click(".tips > summary")
+
+
+PREPARATION = {
+    "upload-chosen": choose,
+    "upload-midway": send_some,
+    "upload-over": send_all,
+    "results-why": open_why,
+    "results-facets": open_facets,
+    "tips": open_tips,
+}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import inspect
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -48,24 +50,19 @@ def checkpoint(description: Description) -> PreTrainedModel:
     """
     assert description.folder is not None, "an encoder without files is no checkpoint"
     folder, pooled = description.folder, description.pooling == "tanh"
-    config = _config(folder)
-    if type(config) not in MODEL_MAPPING:
-        raise EncoderError(f'The model type "{config.model_type}" in {folder}/config.json is no text encoder.')
-    kind: Any = MODEL_MAPPING[type(config)]
+    config = configuration(folder)
+    kind = encoder_class(folder, config)
     takes_pooler = "add_pooling_layer" in inspect.signature(kind).parameters
-    model, lacking = _loaded(folder, AutoModel, kind, config, {"add_pooling_layer": pooled} if takes_pooler else {})
-    _refuse_made_up(folder, lacking if pooled else {key for key in lacking if not key.startswith("pooler.")})
-    if pooled and not hasattr(getattr(model, "pooler", None), "dense"):
-        raise EncoderError(
-            f'The checkpoint in {folder} ({type(model).__name__}) has no pooler with a tanh: use the pooling "mean".'
-        )
+    options = {"add_pooling_layer": pooled} if takes_pooler else {}
+    model, info = from_files(folder, AutoModel, kind, config, **options)
+    refuse_gaps(folder, model, lacking(info), pooled)
     return _ready(model, description)
 
 
 def classifier(description: Description) -> PreTrainedModel:
     """As `checkpoint`, with the head of a ForSequenceClassification architecture, which must have one label."""
     assert description.folder is not None, "a classifier has files"
-    folder, config = description.folder, _config(description.folder)
+    folder, config = description.folder, configuration(description.folder)
     saved = config.architectures or []  # old checkpoints do not say; then the weights that they lack do
     if saved and not any(name.endswith(_CLASSIFIER) for name in saved):
         raise EncoderError(
@@ -75,8 +72,8 @@ def classifier(description: Description) -> PreTrainedModel:
     if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING or not hasattr(config, "vocab_size"):
         raise EncoderError(f'The model type "{config.model_type}" in {folder}/config.json is no classifier of texts.')
     kind = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
-    model, lacking = _loaded(folder, AutoModelForSequenceClassification, kind, config, {})
-    _refuse_made_up(folder, lacking, head=True)
+    model, info = from_files(folder, AutoModelForSequenceClassification, kind, config)
+    _refuse_made_up(folder, lacking(info), head=True)
     if config.num_labels != 1:
         raise EncoderError(
             f"The classifier in {folder} has {config.num_labels} labels; a cross-encoder has one, the score of a pair."
@@ -84,23 +81,38 @@ def classifier(description: Description) -> PreTrainedModel:
     return _ready(model, description)
 
 
-def _loaded(
-    folder: Path, auto: Any, kind: Any, config: PretrainedConfig, options: dict[str, Any]
-) -> tuple[PreTrainedModel, set[str]]:
-    """A model of the class `kind`, by its `auto` class, and the keys that the folder lacks or has in other shapes."""
+def encoder_class(folder: Path, config: PretrainedConfig) -> Any:
+    """Return the class of the encoder that a configuration is of. Raises EncoderError when it is of none."""
+    if type(config) not in MODEL_MAPPING:
+        raise EncoderError(f'The model type "{config.model_type}" in {folder}/config.json is no text encoder.')
+    return MODEL_MAPPING[type(config)]
+
+
+def from_files(
+    folder: Path, auto: Any, kind: Any, config: PretrainedConfig, **options: Any
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Return a model of the class `kind`, by its `auto` class, and transformers' loading info, which names the keys
+    that the folder lacks. `options` go to `from_pretrained`. Raises EncoderError when the files cannot be read."""
+    given = {"dtype": _stored_dtype(folder), "attn_implementation": attention(kind)} | options
     model: PreTrainedModel
-    try:
+    with damage_as_sentence(folder):
         model, info = auto.from_pretrained(
             folder,
             config=config,
-            dtype=_stored_dtype(folder),
             local_files_only=True,
             trust_remote_code=False,
             weights_only=True,
             output_loading_info=True,
-            attn_implementation="sdpa" if kind._supports_sdpa else "eager",
-            **options,
+            **given,
         )
+    return model, info
+
+
+@contextmanager
+def damage_as_sentence(folder: Path) -> Iterator[None]:
+    """Raise EncoderError for whatever the reading of a folder's weights raises."""
+    try:
+        yield
     except UnpicklingError as error:  # torch's own words advise to run the pickle
         raise EncoderError(
             f"The checkpoint in {folder} cannot be loaded: its pytorch_model.bin is damaged, or holds more than "
@@ -110,19 +122,33 @@ def _loaded(
         raise EncoderError(
             f"The checkpoint in {folder} cannot be loaded ({type(error).__name__}: {error}). Copy it again."
         ) from error
-    return model, set(info["missing_keys"]) | {str(key[0]) for key in info["mismatched_keys"]}
+
+
+def attention(kind: Any) -> str:
+    """Return the name of the attention that a class computes with here."""
+    return "sdpa" if kind._supports_sdpa else "eager"
+
+
+def lacking(info: dict[str, Any]) -> set[str]:
+    """Return the keys that a folder lacks or has in other shapes, from what `from_files` gives."""
+    return set(info["missing_keys"]) | {str(key[0]) for key in info["mismatched_keys"]}
 
 
 def _ready(model: PreTrainedModel, description: Description) -> PreTrainedModel:
+    refuse_other_tokens(model, description)
+    nn.Module.eval(model)
+    compute_in(model, torch.float32)
+    return model
+
+
+def refuse_other_tokens(model: PreTrainedModel, description: Description) -> None:
+    """Raise EncoderError when the folder's tokenizer knows tokens that the model does not."""
     tokens, known = tokenizer(description).get_vocab_size(), model.config.vocab_size
     if tokens > known:
         raise EncoderError(
             f"The tokenizer in {description.folder} knows {tokens:,} tokens and the model only {known:,}: they do not "
             "belong together. Copy the checkpoint again."
         )
-    nn.Module.eval(model)
-    compute_in(model, torch.float32)
-    return model
 
 
 def _stored_dtype(folder: Path) -> torch.dtype:
@@ -157,7 +183,8 @@ def compute_in(model: PreTrainedModel, dtype: torch.dtype) -> None:
         module.register_forward_hook(as_the_rest)
 
 
-def _config(folder: Path) -> PretrainedConfig:
+def configuration(folder: Path) -> PretrainedConfig:
+    """Return a folder's configuration, without what would have code run. Raises EncoderError."""
     values = {key: value for key, value in read_config(folder).items() if key not in _NOT_OBEYED}
     try:
         config = AutoConfig.for_model(**values)
@@ -166,11 +193,23 @@ def _config(folder: Path) -> PretrainedConfig:
     return config
 
 
-def _refuse_made_up(folder: Path, lacking: set[str], head: bool = False) -> None:
-    """`lacking`: what `_loaded` gives. `head`: the model needs all of them, whatever the pooling."""
-    if lacking:
-        named = ", ".join(sorted(lacking)[:8]) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
-        only_pooler = not head and all("pooler" in key for key in lacking)
+def refuse_gaps(folder: Path, model: nn.Module, gaps: set[str], pooled: bool) -> None:
+    """Raise EncoderError when an encoder cannot serve for the keys in `gaps` (see `lacking`).
+
+    A pooler is needed only where `pooled`, by the pooling "tanh".
+    """
+    _refuse_made_up(folder, gaps if pooled else {key for key in gaps if not key.startswith("pooler.")})
+    if pooled and not hasattr(getattr(model, "pooler", None), "dense"):
+        raise EncoderError(
+            f'The checkpoint in {folder} ({type(model).__name__}) has no pooler with a tanh: use the pooling "mean".'
+        )
+
+
+def _refuse_made_up(folder: Path, gaps: set[str], head: bool = False) -> None:
+    """`gaps`: as `lacking` gives them. `head`: the model needs all of them, whatever the pooling."""
+    if gaps:
+        named = ", ".join(sorted(gaps)[:8]) + (f" and {len(gaps) - 8} more" if len(gaps) > 8 else "")
+        only_pooler = not head and all("pooler" in key for key in gaps)
         raise EncoderError(
             f"The checkpoint in {folder} lacks weights, or has them in other shapes, so that they would be random: "
             f"{named}." + (' Use the pooling "mean", which needs no pooler.' if only_pooler else "")

@@ -1,29 +1,64 @@
-"""manage.py encoder prepare | describe: the encoder that the settings name."""
+"""manage.py encoder prepare | describe | inspect: the encoder that the settings name, or a look into any."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from encoder import Description, EncoderError, describe
+from encoder.inspection import PACKAGED, SAMPLE, inspect
+from encoder.report import HOWS
+from encoder.report_text import as_text
 
 
 class Command(BaseCommand):
-    help = "Make the encoder that the settings name ready for use (prepare), or say what it is (describe)."
+    help = (
+        "Make the encoder that the settings name ready for use (prepare), say what it is (describe), or look into it "
+        "or another: architecture, parameters, tokens, outputs, pooling, modes (inspect)."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["prepare", "describe"])
+        parser.add_argument("action", choices=["prepare", "describe", "inspect"])
+        look = parser.add_argument_group("inspect")
+        look.add_argument("source", nargs="?", metavar="PATH|NAME", help="default: the encoder that the settings name")
+        look.add_argument("--text", default=SAMPLE, help="what is put to the encoder")
+        look.add_argument(
+            "--how",
+            choices=HOWS,
+            default="checkpoint",
+            help="weights by from_pretrained (default), at random from the configuration alone, or by load_state_dict",
+        )
+        look.add_argument("--train", action="store_true", help="show the outputs in training mode")
+        look.add_argument(
+            "--freeze",
+            nargs="+",
+            default=[],
+            metavar="GROUP",
+            help="layers by their numbers, embeddings, pooler, head, or all",
+        )
+        look.add_argument("--json", action="store_true", help="the report as JSON")
 
-    def handle(self, *args: Any, action: str, **options: Any) -> None:
+    def handle(self, *args: Any, action: str, source: str | None = None, **options: Any) -> None:
+        if source and action != "inspect":
+            raise CommandError(f"{action} takes no name: it is about the encoder that the settings name.")
         try:
-            description = describe(
-                settings.SEARCHSITE_ENCODER,
-                settings.SEARCHSITE_MODELS_DIR,
-                settings.SEARCHSITE_POOLING,
-                progress=lambda done, total, text: self.stdout.write(f"[{done}/{total}] {text}"),
-            )
+            if action == "inspect":
+                self.stdout.write(_look(source or settings.SEARCHSITE_ENCODER, **options))
+            else:
+                self._about_settings(action)
         except EncoderError as error:
             raise CommandError(str(error)) from error
+
+    def _about_settings(self, action: str) -> None:
+        description = describe(
+            settings.SEARCHSITE_ENCODER,
+            settings.SEARCHSITE_MODELS_DIR,
+            settings.SEARCHSITE_POOLING,
+            progress=lambda done, total, text: self.stdout.write(f"[{done}/{total}] {text}"),
+        )
         if action == "prepare":
             self.stdout.write(
                 self.style.SUCCESS(
@@ -32,6 +67,21 @@ class Command(BaseCommand):
             )
         else:
             self.stdout.write(_table(description))
+
+
+def _look(given: str, **options: Any) -> str:
+    models_dir = Path(settings.SEARCHSITE_MODELS_DIR)
+    report = inspect(
+        _source(given, models_dir), models_dir, options["text"], options["how"], options["freeze"], options["train"]
+    )
+    return json.dumps(asdict(report), ensure_ascii=False, indent=1) if options["json"] else as_text(report)
+
+
+def _source(given: str, models_dir: Path) -> str | Path:
+    """A path where it is one; a name that the settings could have comes first."""
+    path = Path(given).expanduser()
+    is_name = given in (*PACKAGED, "tiny") or (models_dir / given).is_dir()
+    return path if path.is_absolute() or (path.is_dir() and not is_name) else given
 
 
 def _table(description: Description) -> str:

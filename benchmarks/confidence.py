@@ -7,6 +7,8 @@ Each query is asked twice: of all passages, and of all but those of its relevant
 on the set as the site measures them on its documents (search/calibration.py), without a look at query or judgement.
 
 Prints by set
+- queries: those with an answer in the corpus, but for the few that leave too little to compare with (a phrase in quotes
+  leaves only passages that hold it);
 - AUC x 100: how often a query has a larger margin with its answer than one without, of all such pairs, ties half. The
   margin is by how much the best document stands out more than the site asks for (search/confidence.py);
 - told with: of queries with an answer, the percentage that is told that there is none;

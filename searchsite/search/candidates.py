@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from searchsite.documents.models import Collection, Passage
+from searchsite.documents.models import Collection, Document, Passage
 from searchsite.search.ranking import Ranked
 
 READ_AT_ONCE = 1000
@@ -33,23 +33,27 @@ class Candidate(NamedTuple):
 def permitted(ranked: Sequence[Ranked], visible: QuerySet[Collection]) -> list[Candidate]:
     """Those of the passages that are live in the visible collections, in the same order."""
     found: list[Candidate] = []
+    allowed = set(visible.values_list("pk", flat=True))
     for first in range(0, len(ranked), READ_AT_ONCE):
         some = ranked[first : first + READ_AT_ONCE]
-        live = Passage.objects.filter(
-            pk__in=[one.passage for one in some], revision__live_for__collection__in=visible
-        ).values_list(
+        # Step by step, each by a primary key or a unique one: asked for all at once with the collections, databases
+        # without statistics go through every document of these.
+        passages = Passage.objects.filter(pk__in=[one.passage for one in some])
+        revision_of = dict(passages.values_list("pk", "revision"))
+        live = Document.objects.filter(live_revision__in=set(revision_of.values())).values_list(
+            "live_revision",
             "pk",
-            "revision__live_for",
-            "revision__live_for__collection",
-            "revision__kind",
-            "revision__language",
-            "revision__written",
-            "revision__live_for__updated",
+            "collection",
+            "live_revision__kind",
+            "live_revision__language",
+            "live_revision__written",
+            "updated",
         )
         facts = {row[0]: row for row in live}
         for one in some:
-            if one.passage in facts:
-                _passage, document, collection, kind, language, written, updated = facts[one.passage]
+            row = facts.get(revision_of.get(one.passage, 0))
+            if row and row[2] in allowed:
+                _revision, document, collection, kind, language, written, updated = row
                 date = written or timezone.localdate(updated)
                 found.append(Candidate(one, document, collection, kind, language, date))
     return found

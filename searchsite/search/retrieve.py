@@ -278,11 +278,13 @@ def _explained(ask: Ask, passage: Passage, lexical: LexicalIndex | None) -> Expl
 def hydrate(user: User, ranked: Sequence[int]) -> list[Passage]:
     """The passages with these ids in their order, without those that the database says are not the user's to see."""
     passages = (
-        Passage.objects.filter(pk__in=ranked, revision__live_for__collection__in=visible_collections(user))
+        Passage.objects.filter(pk__in=ranked, revision__live_for__isnull=False)
         .select_related("revision__live_for__collection")
         .defer("revision__text", "revision__headings", "revision__preformatted", "revision__live_for__text")
         .in_bulk()
     )
+    visible = set(visible_collections(user).values_list("pk", flat=True))
+    passages = {pk: one for pk, one in passages.items() if one.revision.live_for.collection_id in visible}
     return [passages[pk] for pk in ranked if pk in passages]
 
 

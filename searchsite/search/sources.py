@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from searchsite.documents.models import Passage
+from searchsite.documents.models import Passage, Revision
 from searchsite.index import backends, follow, space, tokens
 from searchsite.index.vectors import encoded_text
 from searchsite.search.ranking import Sources
@@ -27,11 +27,15 @@ def sources(scope: Collection[int] | None, lexical: LexicalIndex | None) -> Sour
 
 def texts(scope: Collection[int] | None, passages: Sequence[int]) -> dict[int, str]:
     """What was encoded for those of these passages that are live in these collections, by their ids."""
-    live = Passage.objects.filter(pk__in=passages, revision__live_for__isnull=False)
-    if scope is not None:
-        live = live.filter(revision__live_for__collection__in=scope)
-    rows = live.values_list("pk", "revision__encoded_title", "revision__title", "heading_path", "text")
-    return {pk: encoded_text(encoded or title, path, text) for pk, encoded, title, path, text in rows}
+    # In two steps, each by primary keys: see candidates.permitted.
+    rows = list(Passage.objects.filter(pk__in=passages).values_list("pk", "revision", "heading_path", "text"))
+    live = Revision.objects.filter(pk__in={row[1] for row in rows}, live_for__isnull=False)
+    titles = {
+        pk: encoded or title
+        for pk, encoded, title, collection in live.values_list("pk", "encoded_title", "title", "live_for__collection")
+        if scope is None or collection in scope
+    }
+    return {pk: encoded_text(titles[revision], path, text) for pk, revision, path, text in rows if revision in titles}
 
 
 def codes(passages: Sequence[int]) -> dict[int, bytes]:

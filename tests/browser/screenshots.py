@@ -148,8 +148,8 @@ def open_why(page) -> None:
 
 
 def open_facets(page) -> None:
-    if page.locator(".facets > summary").is_visible():  # on a desktop they are open
-        page.click(".facets > summary")
+    if page.locator(".facets summary").is_visible():  # on a desktop they are open
+        page.click(".facets summary")
 
 
 def open_tips(page) -> None:

@@ -207,7 +207,7 @@ def test_facets_narrow_the_question_and_chips_widen_it(shelves, visit, width):
     watched = visit(width=width)
     page = watched.page
     watched.open(shelves["results"])
-    narrow = page.locator(".facets > summary")
+    narrow = page.locator(".facets summary")
     if width == 360:
         assert page.locator(".facets li a").first.is_hidden()
         narrow.click()
@@ -226,6 +226,7 @@ def test_facets_narrow_the_question_and_chips_widen_it(shelves, visit, width):
     chip = page.locator(".chosen a")
     assert chip.is_visible(), "what is chosen is seen, also on a phone"
     assert "lang:zh" in chip.inner_text()
+    assert page.locator(".answers").bounding_box()["y"] < 300, "what was found is not pushed out of sight"
     chip.click()
     page.wait_for_function("() => !document.querySelector('.chosen')")
     assert asked(page) == QUESTION
@@ -257,10 +258,13 @@ def test_what_does_not_match_is_said_and_what_is_misspelt_put_right(shelves, vis
     assert line.inner_text() == "Weaker matches"
     assert line.bounding_box()["y"] < page.locator("ol.found h2").first.bounding_box()["y"]
     watched.open(shelves["misspelt"])
+    assert page.inner_text(".suggestion") == "Did you mean lost laptop?"
     page.click(".suggestion a")
     page.wait_for_url("**laptop*")
     assert asked(page) == QUESTION
     assert page.locator(".suggestion").count() == 0
+    watched.open("/?q=is a laptpo lost?")
+    assert page.inner_text(".suggestion") == "Did you mean is a laptop lost?", "it is asked once"
 
 
 def test_more_like_this_leads_on_from_a_passage_and_from_a_document(shelves, visit):
@@ -302,7 +306,7 @@ def test_nothing_lies_over_something_else_on_wider_screens(shelves, visit, width
     watched.open(shelves["many"])
     assert watched.page.locator(".chosen a").count() == 20
     if width >= 960:
-        chips, found = (watched.page.locator(one).first.bounding_box() for one in (".facets nav", ".answers"))
+        chips, found = (watched.page.locator(one).first.bounding_box() for one in (".facets", ".answers"))
         assert chips["x"] + chips["width"] < found["x"]
 
 

@@ -36,6 +36,25 @@ def tanh(states: Tensor, mask: Tensor, pooler: nn.Module) -> Tensor:
     return pooled.to(torch.float32)
 
 
+def maximum(states: Tensor, mask: Tensor) -> Tensor:
+    """The greatest number of each dimension over all tokens that are not padding, special tokens included.
+
+    As MAX in Sentence-BERT (https://arxiv.org/abs/1908.10084). A row without any token gives zeros.
+    """
+    tokens = mask.to(torch.bool)
+    greatest = states.to(torch.float32).masked_fill(~tokens.unsqueeze(2), -torch.inf).amax(dim=1)
+    return greatest.masked_fill(~tokens.any(dim=1, keepdim=True), 0.0)
+
+
+def mean_of_two(states: Tensor, before: Tensor, mask: Tensor) -> Tensor:
+    """The average over tokens, as `mean`, of the average of the last layer's states and those of the layer before.
+
+    As "last2avg" in BERT-flow (https://arxiv.org/abs/2011.05864). Averages may be taken in any order, so it is that of
+    two means. With one layer, the one before it is the embeddings.
+    """
+    return (mean(states, mask) + mean(before, mask)) / 2
+
+
 def normalise(vectors: Tensor) -> Tensor:
     """Scale each row to length 1; a row of zeros stays one."""
     return nn.functional.normalize(vectors, dim=1)

@@ -17,6 +17,7 @@ from searchsite.documents import addresses, jobs, unpack
 from searchsite.documents.models import ChangeCounter, Job, Worker
 from searchsite.documents.storage import ContentAddressedStorage
 from searchsite.index import build, fitness, ingest, lexical_follow
+from searchsite.insight import poolings
 from searchsite.search import calibration
 
 HANDLERS: dict[str, jobs.Handler] = {
@@ -25,6 +26,7 @@ HANDLERS: dict[str, jobs.Handler] = {
     Job.Kind.UNPACK: unpack.unpack,
     Job.Kind.REBUILD: build.rebuild,
     Job.Kind.CALIBRATE: calibration.calibrate,
+    Job.Kind.COMPARE: poolings.compare_waiting,
 }
 TURN_SECONDS = 2.0
 WAIT_SECONDS = 10.0  # for another thread or process that writes to the lexical index

@@ -55,3 +55,23 @@ def test_nothing_at_all_is_zeros_and_not_nan() -> None:
 def test_normalised_rows_keep_their_direction() -> None:
     scaled = pooling.normalise(torch.tensor([[3.0, 4.0], [0.0, -2.0]]))
     torch.testing.assert_close(scaled, torch.tensor([[0.6, 0.8], [0.0, -1.0]]))
+
+
+@pytest.mark.parametrize("side", MASKS)
+def test_maximum_is_over_the_tokens_that_are_not_padding(side: str) -> None:
+    mask = MASKS[side]
+    states = STATES - 10  # so that the zeros of a padding that is let in would be the greatest
+    by_hand = [[max(states[b, t, d].item() for t in range(5) if mask[b, t]) for d in range(4)] for b in range(3)]
+    torch.testing.assert_close(pooling.maximum(states * mask.unsqueeze(2), mask), torch.tensor(by_hand))
+
+
+def test_maximum_of_no_token_is_zeros_and_not_infinite() -> None:
+    assert pooling.maximum(STATES[:1], torch.zeros(1, 5, dtype=torch.int64)).tolist() == [[0.0] * 4]
+
+
+@pytest.mark.parametrize("side", MASKS)
+def test_mean_of_two_is_the_mean_over_tokens_of_the_mean_of_two_layers(side: str) -> None:
+    mask, before = MASKS[side], torch.flip(STATES, dims=[2]) * 3
+    layers = (STATES + before) / 2
+    by_hand = torch.stack([layers[row][mask[row].bool()].mean(dim=0) for row in range(3)])
+    torch.testing.assert_close(pooling.mean_of_two(STATES, before, mask), by_hand)

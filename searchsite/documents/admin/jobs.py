@@ -22,6 +22,7 @@ LABELS = {
     Job.Kind.UNPACK: _("Unpack #%d"),
     Job.Kind.REBUILD: _("Rebuild #%d"),
     Job.Kind.CALIBRATE: _("Calibration #%d"),
+    Job.Kind.COMPARE: _("Comparison #%d"),
 }
 
 

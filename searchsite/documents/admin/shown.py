@@ -13,6 +13,7 @@ STEPS = {
     "encoding": _("encoding"),
     "building": _("building"),
     "calibrating": _("calibrating"),
+    "comparing": _("comparing"),
     "fetching": _("fetching"),
     "unpacking": _("unpacking"),
 }

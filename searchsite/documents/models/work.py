@@ -34,6 +34,7 @@ class Job(models.Model):
         UNPACK = "unpack", _("unpack an archive")
         REBUILD = "rebuild", _("rebuild the search index")
         CALIBRATE = "calibrate", _("measure when nothing is found")
+        COMPARE = "compare", _("compare poolings")
 
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     document = models.ForeignKey(

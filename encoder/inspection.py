@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encoder.description import Description, EncoderError
-from encoder.folder import dim, max_tokens, sayings, tokenizer_files
+from encoder.folder import dim, max_tokens, read_config, sayings, tokenizer_files
 from encoder.hashing import file_sha256, weights_hash
 from encoder.report import HOWS, How, Report, Serving, Token
 from encoder.tokenizing import clean, tokenizer
@@ -39,7 +39,12 @@ def inspect(
     folder = source.absolute() if isinstance(source, Path) else _named(source, models_dir)
     if not folder.is_dir():
         raise EncoderError(f"There is no folder {folder}.")
-    description, refusal = _described(folder, models_dir, how)
+    try:
+        description, refusal = _described(folder, models_dir, how)
+    except (TypeError, AttributeError, LookupError) as error:
+        raise EncoderError(
+            f"The JSON files in {folder} do not say what they should ({type(error).__name__}: {error})."
+        ) from error
     import torch
 
     from encoder import loads, measures
@@ -68,7 +73,7 @@ def inspect(
         ),
         total=measures.totals("all", rows),
         frozen=groups,
-        text=text,
+        text=clean(text),
         tokens=tokens,
         left_out=left_out,
         outputs=outputs,
@@ -101,6 +106,7 @@ def _named(name: str, models_dir: Path) -> Path:
 def _described(folder: Path, models_dir: Path, how: How) -> tuple[Description, str | None]:
     """What the folder says, and the reason why it cannot serve if that is one. Raises EncoderError without a tokenizer,
     and without weights when they are needed."""
+    read_config(folder)  # what has none is no checkpoint, whatever else it lacks
     says, refusal = {}, None
     try:
         says = sayings(folder)

@@ -9,6 +9,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import (
@@ -188,7 +189,7 @@ def configuration(folder: Path) -> PretrainedConfig:
     values = {key: value for key, value in read_config(folder).items() if key not in _NOT_OBEYED}
     try:
         config = AutoConfig.for_model(**values)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, NotImplementedError, StrictDataclassError) as error:
         raise EncoderError(f"The configuration in {folder} cannot be used: {error}") from error
     return config
 

@@ -192,9 +192,9 @@ def _tensors(path: Path, device: str) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_file(path, device)
     values = torch.load(path, map_location=device, weights_only=True)
-    if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
-        raise EncoderError(f"{path} is no state dict: it holds something else than names with their weights.")
-    return {str(key): tensor for key, tensor in values.items()}
+    if isinstance(values, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in values.items()):
+        return values
+    raise EncoderError(f"{path} is no state dict: it holds something else than names with their weights.")
 
 
 def dtype_name(tensor: Tensor) -> str:

@@ -1,8 +1,12 @@
 """A report on an encoder (`encoder.report`) as text for a terminal. Needs no torch."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from encoder.report import Loading, Parameter, Report, Totals
+
+# A name or a token in somebody's file must not move the cursor.
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 _MADE = {
     "checkpoint": "from_pretrained: the architecture of the configuration, filled from the files",
@@ -23,7 +27,8 @@ def as_text(report: Report) -> str:
         ("Pooled output", _pooled(report)),
         ("Training and inference", _modes(report)),
     ]
-    return "\n".join("\n".join([title, "-" * len(title), *lines, ""]) for title, lines in sections)
+    text = "\n".join("\n".join([title, "-" * len(title), *lines, ""]) for title, lines in sections)
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _architecture(report: Report) -> Iterator[str]:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import BertConfig, BertModel, PreTrainedModel
+from tokenizers import BertWordPieceTokenizer
+from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedModel
 
 WORDS = (
     "the a cat dog sat on mat ran in park big small red blue house car tree sky sun moon un ##able ##s "
@@ -45,17 +46,52 @@ def write_bert(folder: Path, model: PreTrainedModel | None = None, pooler: bool 
     return write_vocabulary(folder)
 
 
-def write_old_bert(folder: Path, state: dict[str, torch.Tensor]) -> Path:
-    """A folder as chinese_wwm_ext_pytorch is: bert_config.json without a type, a pickle, vocab.txt, old key names."""
+def write_old_bert(folder: Path, state: dict[str, torch.Tensor], config_name: str = "bert_config.json") -> Path:
+    """A folder as chinese_wwm_ext_pytorch is: a configuration without a type, a pickle with old key names and the
+    heads that BERT was trained with, vocab.txt."""
     write_vocabulary(folder)
     old = {"bert." + key.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t
            for key, t in state.items()}  # fmt: skip
-    torch.save(old | {"cls.predictions.bias": torch.zeros(len(VOCABULARY))}, folder / "pytorch_model.bin")
+    torch.save(old | old_heads(), folder / "pytorch_model.bin")
     config = {
         key: value
         for key, value in bert_config().to_dict().items()
         if key in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
                    "max_position_embeddings", "type_vocab_size", "hidden_act")
     }  # fmt: skip
-    (folder / "bert_config.json").write_text(json.dumps(config))
+    (folder / config_name).write_text(json.dumps(config))
+    return folder
+
+
+def old_heads() -> dict[str, torch.Tensor]:
+    """For masked words and the next sentence, by the keys of BERT's first releases."""
+    return {
+        "cls.predictions.bias": torch.zeros(len(VOCABULARY)),
+        "cls.predictions.transform.dense.weight": torch.zeros(32, 32),
+        "cls.predictions.transform.dense.bias": torch.zeros(32),
+        "cls.predictions.transform.LayerNorm.gamma": torch.ones(32),
+        "cls.predictions.transform.LayerNorm.beta": torch.zeros(32),
+        "cls.predictions.decoder.weight": torch.zeros(len(VOCABULARY), 32),
+        "cls.seq_relationship.weight": torch.zeros(2, 32),
+        "cls.seq_relationship.bias": torch.zeros(2),
+    }
+
+
+def write_classifier(folder: Path, labels: int = 3) -> Path:
+    """A folder with a BertForSequenceClassification."""
+    torch.manual_seed(7)
+    return write_bert(folder, BertForSequenceClassification(bert_config(num_labels=labels)))
+
+
+def vocabulary_as_json(folder: Path) -> Path:
+    """The same folder with tokenizer.json in place of vocab.txt."""
+    BertWordPieceTokenizer(str(folder / "vocab.txt")).save(str(folder / "tokenizer.json"))
+    (folder / "vocab.txt").unlink()
+    return folder
+
+
+def change_config(folder: Path, **changes) -> Path:
+    """The same folder with other values in config.json; None takes one out."""
+    values = json.loads((folder / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
     return folder

@@ -124,14 +124,16 @@ def spread(documents: Sequence[T]) -> tuple[Sequence[T], int]:
 
 def sentences_asked(texts: Sequence[str], each: int) -> list[str]:
     """The sentences that are asked of a document with these passages: at most one of a passage, and `each` in all."""
-    found = map(_longest_sentence, texts[:: max(1, len(texts) // each)][:each])
+    found = map(_sentence_of, texts[:: max(1, len(texts) // each)][:each])
     return [sentence for sentence in found if sentence]
 
 
-def _longest_sentence(text: str) -> str:
-    """The longest sentence of a passage that is no longer than a question; "" where there is none."""
+def _sentence_of(text: str) -> str:
+    """A sentence of a passage that is as long as questions are, from the middle, so that it is like any other; "" where
+    there is none."""
     every = [text[start:end].strip() for start, end in sentences(text)]
-    return max((one for one in every if SHORTEST <= len(one) <= LONGEST), key=len, default="")
+    usual = [one for one in every if SHORTEST <= len(one) <= LONGEST]
+    return usual[len(usual) // 2] if usual else ""
 
 
 def _standing_out(sentence: str, own: frozenset[int], lexical: LexicalIndex | None) -> tuple[Standing, Standing] | None:

@@ -16,7 +16,7 @@ from searchsite.search import fusion
 from searchsite.search.ranking import Ranked
 
 BEHIND = slice(25, 60)  # places of the candidates that are the background
-LEAST_CANDIDATES = 40  # with fewer there is no background
+LEAST_CANDIDATES = 60  # with fewer there is no background
 
 # Without it, and where nothing was measured yet: scores without a look at the tokens, low enough to keep what answers.
 LEAST_SCORE = 0.3

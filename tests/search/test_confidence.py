@@ -32,7 +32,7 @@ def ranked(scores: list[float], tokens: dict[int, float] | None = None) -> list[
 
 
 def test_a_passage_stands_out_from_the_mean_of_those_some_places_behind_the_best():
-    found = confidence.standings(ranked([0.9, 0.5, *[0.3] * 23, *[0.2, 0.1] * 10]))
+    found = confidence.standings(ranked([0.9, 0.5, *[0.3] * 23, *[0.2, 0.1, 0.15] * 12]))
     assert [one.own for one in found[:3]] == pytest.approx([0.75, 0.35, 0.15])
     assert [one.foreign for one in found[:3]] == pytest.approx([0.45 - 0.075, 0.25 - 0.075, 0.15 - 0.075])
     far = confidence.standings(ranked([0.9, *[0.3] * 59, *[0.0] * 500]))
@@ -40,24 +40,24 @@ def test_a_passage_stands_out_from_the_mean_of_those_some_places_behind_the_best
 
 
 def test_a_look_at_the_tokens_counts_and_of_who_had_none_the_usual_is_taken():
-    scores = [0.5] * 45
+    scores = [0.5] * 65
     plain, looked = (
         confidence.standings(ranked(scores, tokens)) for tokens in (None, {0: 0.9, 1: 0.2, 2: 0.4, 3: 0.4, 4: 0.1})
     )
     gained = [after.own - before.own for before, after in zip(plain, looked, strict=True)]
-    expected = [fusion.TOKENS * likeness for likeness in (0.9, 0.2, 0.4, 0.4, 0.1, *[0.4] * 40)]
+    expected = [fusion.TOKENS * likeness for likeness in (0.9, 0.2, 0.4, 0.4, 0.1, *[0.4] * 60)]
     assert gained == pytest.approx(expected)
     assert [after.foreign - before.foreign for before, after in zip(plain, looked, strict=True)] == pytest.approx(
         expected
     )
 
 
-@pytest.mark.parametrize(("passages", "known"), [(0, False), (39, False), (40, True), (1000, True)])
+@pytest.mark.parametrize(("passages", "known"), [(0, False), (59, False), (60, True), (1000, True)])
 def test_with_few_passages_there_is_no_background(passages, known):
     assert (confidence.standings(ranked([0.5] * passages)) is not None) == known
 
 
-@given(st.lists(st.floats(-1, 1), min_size=40, max_size=70), st.floats(-1, 1))
+@given(st.lists(st.floats(-1, 1), min_size=60, max_size=90), st.floats(-1, 1))
 def test_how_near_everything_is_to_a_question_changes_nothing(scores, more):
     """A question that is nearer to all there is: nothing stands out more for it."""
     scores = sorted(scores, reverse=True)
@@ -95,7 +95,7 @@ def test_what_stands_out_by_the_threshold_answers_and_in_another_language_withou
 def words_of(subject: int) -> list[str]:
     """Words that no other subject has, and that are not like those of others."""
     chosen = random.Random(subject)
-    return ["".join(chosen.choice("bdfgklmnprstvz") + chosen.choice("aeiou") for _ in range(5)) for _ in range(24)]
+    return ["".join(chosen.choice("bdfgklmnprstvz") + chosen.choice("aeiou") for _ in range(5)) for _ in range(36)]
 
 
 def sentence(subject: int, number: int = 0) -> str:
@@ -104,11 +104,11 @@ def sentence(subject: int, number: int = 0) -> str:
 
 @pytest.fixture
 def site(public, add, monkeypatch):
-    """Thirty documents of two passages, of a subject each."""
+    """Thirty documents of three passages, of a subject each."""
     with monkeypatch.context() as patched:
         patched.setattr(lexical_follow, "keep_up", lambda **_options: None)
         for n in range(30):
-            parts = [" ".join(sentence(n, 3 * part + number) for number in range(3)) for part in range(2)]
+            parts = [" ".join(sentence(n, 3 * part + number) for number in range(3)) for part in range(3)]
             add(
                 public,
                 "\n\n".join(f"# Part {n} {part}\n\n{text}" for part, text in enumerate(parts)),
@@ -189,7 +189,7 @@ def test_a_document_and_its_copies_are_left_out_together(site, public, add):
     copy = add(public, original.text, title="Copy of 3")
     asked = calibration.sample()
     both = set(Passage.objects.filter(revision__live_for__in=[original, copy]).values_list("pk", flat=True))
-    assert len(both) == 4
+    assert len(both) == 6
     assert {frozenset(own) for _sentence, own in asked if own & both} == {frozenset(both)}
     texts = " ".join(Passage.objects.values_list("text", flat=True))
     assert all(asked_sentence in texts for asked_sentence, _own in asked)

@@ -53,13 +53,14 @@ def inspect(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         loaded = loads.load(folder, how)
+        torch.manual_seed(SEED)  # so that dropout is the same whatever way was taken
         model = loaded.model
         tokens, left_out = _tokens(description, text)
         refuse_other_tokens(model, description)
         groups = measures.freeze(model, frozen)
         rows = measures.parameters(loaded)
         outputs = measures.outputs(model, tokens, rows, training, folder)
-        modes = measures.modes(model, tokens, SEED)
+        modes = measures.modes(model, tokens)
     return Report(
         folder=str(folder),
         seed=SEED,

@@ -131,7 +131,7 @@ def outputs(
         )
 
 
-def modes(model: PreTrainedModel, tokens: Sequence[Token], seed: int) -> Modes:
+def modes(model: PreTrainedModel, tokens: Sequence[Token]) -> Modes:
     """Return how training and inference mode differ for one text; the model is left in inference mode."""
     inputs, encoder = _inputs(tokens), _encoder(model)
 
@@ -140,7 +140,6 @@ def modes(model: PreTrainedModel, tokens: Sequence[Token], seed: int) -> Modes:
         return float((first - second).abs().max())
 
     nn.Module.train(model, True)
-    torch.manual_seed(seed)
     with torch.no_grad():
         in_training = difference()
     nn.Module.eval(model)

@@ -251,8 +251,9 @@ def test_a_state_dict_with_old_names_fills_nothing_and_says_why(tmp_path: Path) 
 
 def test_a_state_dict_with_the_same_names_gives_the_checkpoints_outputs(tmp_path: Path) -> None:
     folder = write_bert(tmp_path / "bert", seeded(3))
-    whole, filled = (inspect(folder, tmp_path, TEXT, how) for how in ("checkpoint", "state-dict"))
+    whole, filled = (inspect(folder, tmp_path, TEXT, how, training=True) for how in ("checkpoint", "state-dict"))
     assert filled.outputs == whole.outputs
+    assert filled.modes == whole.modes
     assert filled.loading.loaded == len(filled.parameters)
     assert filled.serving.fingerprint is None
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 import encoder
+from encoder.packaged import E5_FOLDER, MINILM_FOLDER
 
 if TYPE_CHECKING:
     from encoder import Description
@@ -18,7 +25,12 @@ if TYPE_CHECKING:
     from encoder.local import Encoder
     from encoder.tiny import TinyEncoder
 
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 120
+
 _loading = threading.Lock()
+_looking = threading.Lock()
 
 
 @cache
@@ -106,6 +118,53 @@ def unknown_share(texts: Sequence[str]) -> float:
     from encoder import tokenizing
 
     return tokenizing.unknown_share(description(), texts)
+
+
+def at_hand() -> dict[str, Path]:
+    """The encoders whose folders lie below SEARCHSITE_MODELS_DIR: name, as the settings would have it -> folder. Reads
+    no files, and makes none ready."""
+    usual = {E5_FOLDER: "e5-small", MINILM_FOLDER: "minilm"}
+    folders = sorted(Path(settings.SEARCHSITE_MODELS_DIR).glob("[!.]*/"))
+    found = {usual.get(path.name, path.name): path for path in folders if path.name not in ("tiny", *usual.values())}
+    in_use = settings.SEARCHSITE_ENCODER
+    folder = found.pop(in_use.removeprefix("hub:").replace("/", "--"), None)  # as encoder/checkpoints.py puts it
+    return {in_use: folder, **found} if folder else found
+
+
+def inspect(folder: Path, text: str, how: str, frozen: Sequence[str]) -> dict[str, Any]:
+    """A look into the checkpoint in a folder: the fields of encoder/report.py's Report, as JSON has them.
+
+    In a process of its own, which takes some seconds: its memory is free again afterwards, whatever was in the folder,
+    and this process loads no second model. One at a time. Raises EncoderError."""
+    if not _looking.acquire(blocking=False):
+        raise encoder.EncoderError(_("Somebody else is looking into an encoder now. Try again in half a minute."))
+    command = [sys.executable, f"{settings.BASE_DIR}/manage.py", "encoder", "inspect", str(folder), "--json"]
+    command += ["--skip-checks", "--no-color", f"--text={text}", f"--how={how}"]
+    command += ["--freeze", *frozen] if frozen else []
+    # Checksums are kept where the settings have them here; and processors are left to those who search.
+    env = os.environ | {"SEARCHSITE_MODELS_DIR": str(settings.SEARCHSITE_MODELS_DIR), "OMP_NUM_THREADS": "2"}
+    try:
+        done = subprocess.run(command, check=False, env=env, capture_output=True, text=True, timeout=LOOK_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise encoder.EncoderError(
+            _("It took longer than %(seconds)s seconds and was ended. The model may be too large for this machine.")
+            % {"seconds": LOOK_SECONDS}
+        ) from error
+    finally:
+        _looking.release()
+    if done.returncode:
+        raise encoder.EncoderError(_why_it_ended(folder, done.returncode, done.stderr))
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def _why_it_ended(folder: Path, code: int, said: str) -> str:
+    """The command's own sentence; of a process that died without one, where to look."""
+    _before, refused, sentence = said.rpartition("CommandError: ")
+    if refused:
+        return sentence.strip()
+    log.error("looking into %s ended with %s: %s", folder, code, said[-4000:])
+    return _("The process that looked into it died. It may need more memory than there is; the site's log says more.")
 
 
 def forget() -> None:

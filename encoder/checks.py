@@ -30,7 +30,10 @@ def check_pooling(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
                     "its output is usually not a good summary of the meaning of a text; averaging the sequence of "
                     "hidden states over the whole text is better."
                 ),
-                hint=_("Set SEARCHSITE_POOLING to 'mean' and encode the documents again."),
+                hint=_(
+                    "Set SEARCHSITE_POOLING to 'mean' and encode the documents again. docs/pooling.md says why; the "
+                    "encoder lab in the admin, or manage.py compare_pooling, compares them on your own documents."
+                ),
                 id="encoder.W001",
             )
         ]

@@ -52,6 +52,7 @@ def fill(pages: int = 12) -> dict[str, str]:
     Job.objects.filter(document=running).update(state=State.RUNNING, step="encoding", done=40, total=100)
     laptop = Document.objects.get(source=lost.name)
     upload = upload_of(handbook, [laptop, long, failed, queued, running])
+    compared, over_budget = comparisons_of(handbook)
     question = "What if my laptop is stolen?"
     passage = laptop.live_revision.passages.filter(text__contains="local police").first()  # type: ignore[union-attr]
     return {
@@ -94,6 +95,11 @@ def fill(pages: int = 12) -> dict[str, str]:
         "tags": reverse("admin:documents_tag_changelist"),
         "jobs": reverse("admin:documents_job_changelist"),
         "builds": reverse("admin:index_build_changelist"),
+        "lab": reverse("admin:insight_lab"),
+        "lab-error": f"{reverse('admin:insight_lab')}?encoder=tiny",
+        "comparisons": reverse("admin:insight_comparison_changelist"),
+        "comparison": reverse("admin:insight_comparison_change", args=[compared.pk]),
+        "comparison-failed": reverse("admin:insight_comparison_change", args=[over_budget.pk]),
     }
 
 
@@ -120,7 +126,62 @@ def upload_of(collection, documents):
     return upload
 
 
+def comparisons_of(collection):
+    """Comparisons in every state; returns one that is done, with figures made up, and one that failed."""
+    from django.utils import timezone
+
+    from searchsite.documents.models import Job, State
+    from searchsite.insight.models import Comparison
+
+    figures = {"mean": 0.81, "last2": 0.8, "max": 0.74, "cls": 0.7, "tanh": 0.31}
+    poolings = {
+        name: {
+            "ndcg": ndcg, "low": ndcg - 0.03, "high": ndcg + 0.03, "rr": ndcg - 0.02, "recall": ndcg + 0.1,
+            "cosine": 1 - ndcg, "deviation": 0.08, "first_component": 0.1, "saturation": None,
+            "histogram": [max(0, 600 - 90 * abs(place - round(20 * (1 - ndcg)))) for place in range(20)],
+        }
+        for name, ndcg in figures.items()
+    }  # fmt: skip
+    poolings["tanh"]["saturation"] = 0.42
+    conclusion = {"code": "chance", "best": "mean", "second": "last2", "last": "tanh"}
+    conclusion |= {"difference": 0.01, "low": -0.004, "high": 0.024}
+    result = {
+        "encoder": "e5-small", "weights": "0" * 64, "dim": 384, "dtype": "float32", "passages": 1204, "queries": 212,
+        "missing": 0, "note": "sentences", "seconds": 94.0, "lowest": 0.0, "poolings": poolings,
+        "left_out": {}, "conclusion": conclusion,
+    }  # fmt: skip
+    now = timezone.now()
+    asked = {"encoder": "e5-small", "collection": collection, "source": Comparison.Source.SENTENCES}
+    done = Comparison.objects.create(**asked, result=result, finished=now)
+    problem = {"code": "too_many", "params": {"limit": 20000}}
+    failed = Comparison.objects.create(
+        encoder="a-long-name-of-a-checkpoint-in-a-folder", source=Comparison.Source.FOLDER, folder="/sets/scifact",
+        problem=problem, finished=now,
+    )  # fmt: skip
+    Comparison.objects.create(**asked, started=now)
+    Comparison.objects.create(**asked)
+    Job.objects.create(kind=Job.Kind.COMPARE, state=State.RUNNING, step="comparing", done=40, total=100)
+    return done, failed
+
+
+def looks() -> dict[str, str]:
+    """Put a small checkpoint where the site looks for them; returns the pages of looks into it, which take seconds."""
+    from django.conf import settings
+    from django.urls import reverse
+
+    from tests.encoder.checkpoints import write_bert
+
+    write_bert(Path(settings.SEARCHSITE_MODELS_DIR) / "small-bert")
+    asked = f"{reverse('admin:insight_lab')}?encoder="
+    return {
+        "lab-look": f"{asked}small-bert&frozen=embeddings 0",
+        "lab-random": f"{asked}small-bert&how=config",
+        "lab-in-use": f"{asked}{settings.SEARCHSITE_ENCODER}",
+    }
+
+
 ADMIN = {
     *("admin", "collections", "collection", "documents", "document-admin", "jobs", "builds", "tags", "uploads"),
     *("upload", "upload-chosen", "upload-midway", "upload-over", "upload-state", "upload-failed"),
+    *("lab", "lab-error", "lab-look", "lab-random", "lab-in-use", "comparisons", "comparison", "comparison-failed"),
 }

@@ -41,9 +41,9 @@ def main(folder: Path, encoder: str, wanted: set[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with serve() as base:
             look(base, {"home-empty": "/"}, folder, wanted)
-            from tests.browser.pages import fill
+            from tests.browser.pages import fill, looks
 
-            look(base, fill(pages=40), folder, wanted)
+            look(base, fill(pages=40) | looks(), folder, wanted)
 
 
 def serve():
@@ -152,6 +152,10 @@ def open_facets(page) -> None:
         page.click(".facets summary")
 
 
+def open_layer(page) -> None:
+    page.locator(".lab-layer summary").nth(1).click()
+
+
 def open_tips(page) -> None:
     page.click(".tips > summary")
 
@@ -163,6 +167,7 @@ PREPARATION = {
     "results-why": open_why,
     "results-facets": open_facets,
     "tips": open_tips,
+    "lab-look": open_layer,
 }
 
 

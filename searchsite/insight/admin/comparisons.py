@@ -29,7 +29,7 @@ from searchsite.insight.models import Comparison
 class ComparisonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Shows comparisons of collections that the user may read, and of what is no collection."""
 
-    list_display = ("__str__", "about", "source_shown", "state_shown", "conclusion_shown", "created")
+    list_display = ("__str__", "about", "source_shown", "state_and_result", "created")
     list_select_related = ("collection",)
     list_per_page = 50
 
@@ -51,13 +51,9 @@ class ComparisonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def source_shown(self, comparison: Comparison) -> str:
         return str(comparison.get_source_display())
 
-    @admin.display(description=_("state"))
-    def state_shown(self, comparison: Comparison) -> SafeString:
-        return with_reason(badge(comparison), comparison.reason)
-
-    @admin.display(description=_("conclusion"))
-    def conclusion_shown(self, comparison: Comparison) -> str:
-        return comparison.conclusion
+    @admin.display(description=_("state and conclusion"))
+    def state_and_result(self, comparison: Comparison) -> SafeString:
+        return with_reason(badge(comparison), comparison.reason or comparison.conclusion)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

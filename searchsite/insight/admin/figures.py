@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from searchsite.documents.admin.upload_page import grouped
 from searchsite.insight import charts
@@ -14,6 +15,7 @@ from searchsite.insight.models import LABELS, LEFT_OUT, NOTES, Comparison, Resul
 from searchsite.insight.models import Row as Figures
 
 HIGHEST = 1.0  # of a cosine
+NARROW = LABELS | {"last2": _("last two layers")}  # as wide as the charts have room for
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ def label(pooling: str) -> str:
     return str(LABELS.get(pooling, pooling))
 
 
+def narrow(pooling: str) -> str:
+    return str(NARROW.get(pooling, pooling))
+
+
 def _row(name: str, figures: Figures, best: bool) -> Row:
     saturation = figures["saturation"]
     return Row(
@@ -76,7 +82,7 @@ def _row(name: str, figures: Figures, best: bool) -> Row:
 
 
 def _found(ordered: list[tuple[str, Figures]]) -> str:
-    bars = [charts.Bar(label(name), one["ndcg"], one["low"], one["high"]) for name, one in ordered]
+    bars = [charts.Bar(narrow(name), one["ndcg"], one["low"], one["high"]) for name, one in ordered]
     return charts.bars(
         bars,
         title=gettext("nDCG@10 of each pooling"),
@@ -86,7 +92,7 @@ def _found(ordered: list[tuple[str, Figures]]) -> str:
 
 
 def _alike(ordered: list[tuple[str, Figures]], lowest: float) -> str:
-    panels = [charts.Histogram(label(name), one["histogram"], one["cosine"]) for name, one in ordered]
+    panels = [charts.Histogram(narrow(name), one["histogram"], one["cosine"]) for name, one in ordered]
     return charts.histograms(
         panels,
         lowest=lowest,

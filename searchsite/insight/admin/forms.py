@@ -18,9 +18,9 @@ from searchsite.insight.models import Comparison
 
 LONGEST_TEXT = 2_000  # characters
 HOWS = {
-    "checkpoint": _("the checkpoint: configuration and weights (from_pretrained)"),
-    "config": _("the configuration alone: weights made up at random"),
-    "state-dict": _("the configuration, then a state dict of the weights (load_state_dict)"),
+    "checkpoint": _("the checkpoint (from_pretrained)"),
+    "config": _("the configuration alone: random weights"),
+    "state-dict": _("configuration and state dict (load_state_dict)"),
 }
 GROUPS = RegexValidator(r"\A[a-z0-9 ,，、]*\Z", _("Write names and numbers, with spaces or commas between them."))
 

@@ -91,7 +91,7 @@ def _finish(comparison: Comparison, progress: Progress) -> None:
             comparison.encoder,
             comparison.source,
             progress,
-            collection=comparison.collection,
+            collection=Collection.objects.filter(comparison=comparison).first(),  # deleted since it was read?
             folder=comparison.folder,
             queries=comparison.options.get("queries", QUERIES),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Collection
-from searchsite.insight import poolings
+from searchsite.insight import beir, poolings
 from searchsite.insight.management.commands.evaluate import STOPPED, names
 from searchsite.insight.models import LEFT_OUT, NOTES, Comparison, Refusal, Result, Row, conclusion_of
 from searchsite.terminal import ProgressBar
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         if bool(paths) == bool(collection):
             raise CommandError("Name folders in BEIR layout, or one collection: --collection SLUG.")
         self.stderr.style_func = None  # progress is no error, and not red
-        cases = of_collection(collection) if collection else of_folders(paths)
+        cases = of_collection(collection) if collection else of_folders(paths, queries)
         found = {}
         try:
             for name, case in cases:
@@ -83,8 +84,14 @@ class Command(BaseCommand):
             bar.__exit__(None)  # tells how long the last step, the encoding, took
 
 
-def of_folders(paths: list[str]) -> list[Case]:
+def of_folders(paths: list[str], queries: int) -> list[Case]:
+    """All are read before the first is measured, so that a mistake in the last is told at once."""
     paths = list(dict.fromkeys(paths))
+    try:
+        for path in paths:
+            beir.read(Path(path), limit=queries)
+    except beir.BadSet as error:
+        raise CommandError(str(error)) from error
     source = Comparison.Source.FOLDER
     return [(name, {"source": source, "folder": path}) for path, name in zip(paths, names(paths), strict=True)]
 

@@ -60,11 +60,14 @@ def _earned(one: Ranked) -> float:
 
 
 def answering(ranked: Sequence[Ranked], thresholds: Thresholds | None) -> list[bool]:
-    """Which of these passages, in rank order, are taken for answers. `thresholds`: None where nothing was measured."""
+    """Which of these passages, in rank order, are taken for answers; those that hold what was asked for word for word
+    always are. `thresholds`: None where nothing was measured."""
     found = standings(ranked)
     if found is None or thresholds is None:
-        return [_earned(one) >= LEAST_SCORE or (one.foreign and one.near >= LEAST_COSINE) for one in ranked]
+        return [
+            one.exact or _earned(one) >= LEAST_SCORE or (one.foreign and one.near >= LEAST_COSINE) for one in ranked
+        ]
     return [
-        standing.own >= thresholds.own or (one.foreign and standing.foreign >= thresholds.foreign)
+        one.exact or standing.own >= thresholds.own or (one.foreign and standing.foreign >= thresholds.foreign)
         for one, standing in zip(ranked, found, strict=True)
     ]

@@ -82,6 +82,8 @@ class Ranked(NamedTuple):
     """The likeness token by token, of those that reranking has looked at."""
     before: int | None = None
     """The place, from 1, that it had before reranking."""
+    exact: bool = False
+    """Whether it is known to hold, word for word, all that the question has in quotes."""
 
 
 def understood(query: Query, placed: Space, documents: Ids | None = None) -> Question:
@@ -111,11 +113,13 @@ def fused(question: Question, sources: Sources, k: int, scope: frozenset[int] | 
     the question will not have.
     """
     candidates: Iterable[int] = _word_for_word(question, sources, k, scope)
-    if not candidates:
+    exact = bool(candidates)
+    if not exact:
         legs = (vector_leg(question, sources, k, scope), lexical_leg(question, sources, k, scope))
         candidates = {passage for leg in legs for passage, _score in leg}
     wanted = set(candidates) - _holding(question.without, sources, candidates, scope)
-    return scored(question, sources, sorted(wanted), scope)
+    ranked = scored(question, sources, sorted(wanted), scope)
+    return [one._replace(exact=True) for one in ranked] if exact else ranked
 
 
 def scored(question: Question, sources: Sources, passages: Sequence[int], scope: frozenset[int] | None) -> list[Ranked]:

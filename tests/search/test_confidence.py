@@ -89,6 +89,12 @@ def test_what_stands_out_by_the_threshold_answers_and_in_another_language_withou
     assert confidence.answering([], Thresholds(0.0, 0.0)) == []
 
 
+@pytest.mark.parametrize("passages", [3, 100])
+def test_what_holds_the_quoted_words_answers_however_little_it_stands_out(passages):
+    held = [one._replace(exact=True) for one in ranked([0.0] * passages)]
+    assert confidence.answering(held, Thresholds(0.6, 0.4)) == [True] * passages
+
+
 # --- measured on a site ---------------------------------------------------------------------------------------
 
 
@@ -161,6 +167,15 @@ def test_of_something_else_nothing_matches_and_the_weaker_are_below_a_line(site,
         second = client.get("/", {"q": asked, "page": 2}).content.decode()
         assert "Nothing here matches" not in second, "it is said once"
         assert "Weaker matches" in second
+
+
+@pytest.mark.django_db
+def test_a_phrase_that_every_document_holds_is_no_weak_match(site, client):
+    calibrated()
+    answer = client.get("/", {"q": '"of the"'}).context["answer"]
+    assert (answer.counts.documents, answer.nothing, answer.weaker) == (30, False, [])
+    held_by_none = client.get("/", {"q": '"is the"'}).context["answer"]
+    assert held_by_none.weaker, "then they are words like others"
 
 
 @pytest.mark.django_db

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 class Calibration(models.Model):
     """How far above the background of a question a passage must score to be taken for an answer: confidence.py.
 
-    Measured with `sentences` of the site's own documents, of which the part `found` (0 to 1) was found by the thresholds
-    while their own document was there.
+    Measured with `sentences` of the site's own documents, of which the part `found` (0 to 1) was found by the
+    thresholds while their own document was there.
     """
 
     fingerprint = models.CharField(_("encoder's fingerprint"), max_length=64)

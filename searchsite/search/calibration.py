@@ -19,6 +19,7 @@ from django.utils import timezone
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Change, Document, Job, Passage
 from searchsite.index import backends, follow, lexical_follow
+from searchsite.index.models import ActiveBuild
 from searchsite.search import confidence, ranking
 from searchsite.search.confidence import Standing, Thresholds
 from searchsite.search.models import Calibration
@@ -45,7 +46,7 @@ PAUSE_SECONDS = 600  # after one, whatever came of it
 
 def thresholds() -> Thresholds | None:
     """What was measured last with the present encoder and reranker."""
-    found = _present().first()
+    found = _present().filter(sentences__gt=0).first()
     return Thresholds(found.threshold, found.foreign_threshold) if found else None
 
 
@@ -60,9 +61,16 @@ def queue_when_due() -> None:
     if live < LEAST_DOCUMENTS:
         return
     last = _present().first()
-    # The log forgets what each build has; what was changed before that was much anyway.
-    if last is None or Change.objects.filter(number__gt=last.change_number).count() > max(50, live // 5):
+    if last is None or _changed_since(last.change_number) > max(50, live // 5):
         Job.queue(Job.Kind.CALIBRATE)
+
+
+def _changed_since(number: int) -> int:
+    """How many changes there were after that one. The log forgets those that each build of the index has: of these, all
+    that is known is that each number had at least one."""
+    active = ActiveBuild.objects.filter(pk=1).first()
+    forgotten = max(0, active.changes_deleted - number) if active else 0
+    return forgotten + Change.objects.filter(number__gt=number).count()
 
 
 def calibrate(_job: Job, progress: Progress) -> None:
@@ -77,17 +85,21 @@ def calibrate(_job: Job, progress: Progress) -> None:
         if both is not None:
             with_own.append(both[0])
             without.append(both[1])
-    if not without:
-        return
-    measured = thresholds_of(without)
+    _keep(change_number, with_own, without)
+
+
+def _keep(change_number: int, with_own: Sequence[Standing], without: Sequence[Standing]) -> None:
+    """Keep what came of a measurement: also that nothing did, so that the same documents are not asked again."""
+    measured = thresholds_of(without) if without else Thresholds(0.0, 0.0)
+    _present().filter(sentences=0).delete()
     Calibration.objects.create(
         fingerprint=backends.fingerprint(),
         tokens=settings.SEARCHSITE_RERANKER == "tokens",
         change_number=change_number,
         threshold=measured.own,
         foreign_threshold=measured.foreign,
-        sentences=len(asked),
-        found=float(np.mean([one.own >= measured.own for one in with_own])),
+        sentences=len(without),
+        found=float(np.mean([one.own >= measured.own for one in with_own])) if with_own else 0.0,
     )
     old = Calibration.objects.values_list("pk", flat=True)[KEPT:]
     Calibration.objects.filter(pk__in=list(old)).delete()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from searchsite import tasks
 from searchsite.documents import changes, jobs
-from searchsite.documents.models import Document, Job, Passage, State
+from searchsite.documents.models import Change, Document, Job, Passage, State
 from searchsite.index import follow, lexical_follow
 from searchsite.search import calibration, confidence, fusion
 from searchsite.search.confidence import Thresholds
@@ -221,8 +221,11 @@ def test_only_the_last_measurements_are_kept_and_too_few_passages_measure_nothin
     assert not Calibration.objects.filter(pk=first.pk).exists()
     page = admin_client.get(reverse("admin:search_calibration_changelist"))
     assert f"#{last.pk}" in page.content.decode()
+    measured = calibration.thresholds()
     monkeypatch.setattr(confidence, "LEAST_CANDIDATES", 1000)
-    assert calibrated() == last
+    assert calibrated().sentences == calibrated().sentences == 0
+    assert Calibration.objects.filter(sentences=0).count() == 1
+    assert calibration.thresholds() == measured
 
 
 # --- when it is measured ---------------------------------------------------------------------------------------
@@ -275,6 +278,40 @@ def test_it_is_measured_again_when_much_has_changed_and_nothing_else_is_to_be_do
     Job.queue(Job.Kind.REBUILD)
     assert queued() == 0, "more is to be done"
     Job.objects.filter(kind=Job.Kind.REBUILD).update(state=State.READY)
+    assert queued() == 1
+
+
+def long_after(job: Job) -> None:
+    past = timezone.now() - timedelta(seconds=calibration.PAUSE_SECONDS + 1)
+    Job.objects.filter(pk=job.pk).update(finished=past)
+
+
+@pytest.mark.django_db
+def test_too_little_to_measure_is_not_measured_again_until_much_has_changed(public, add, queued, monkeypatch):
+    monkeypatch.setattr(calibration, "LEAST_DOCUMENTS", 3)
+    live = [add(public, f"The apples of the orchard number {n} are red.") for n in range(4)]
+    assert queued() == 1
+    job = jobs.run_next(tasks.HANDLERS, "worker")
+    assert job.state == State.READY
+    assert calibration.thresholds() is None
+    long_after(job)
+    assert queued() == 0
+    changes.record([one.pk for one in live] * 13)
+    assert queued() == 1
+
+
+@pytest.mark.django_db
+def test_what_rebuilds_of_the_index_forget_counts_as_changed(public, add, queued, monkeypatch):
+    monkeypatch.setattr(calibration, "LEAST_DOCUMENTS", 1)
+    live = add(public, "The apples of the orchard are red and sweet.")
+    Job.queue(Job.Kind.CALIBRATE)
+    long_after(jobs.run_next(tasks.HANDLERS, "worker"))
+    for number in range(60):
+        changes.record([live.pk])
+        if number in (30, 40, 45):
+            Job.queue(Job.Kind.REBUILD)
+            jobs.run_next(tasks.HANDLERS, "worker")
+    assert Change.objects.count() < 50, "the log has been trimmed"
     assert queued() == 1
 
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from encoder import EncoderError
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Change, Document, Job, Passage
 from searchsite.index import backends, follow, lexical_follow
@@ -58,11 +59,22 @@ def queue_when_due() -> None:
     if Job.objects.filter(kind=Job.Kind.CALIBRATE, finished__gt=recently).exists():
         return
     live = Document.objects.filter(live_revision__isnull=False).count()
-    if live < LEAST_DOCUMENTS:
+    if live < LEAST_DOCUMENTS or not _can_ask():
         return
     last = _present().first()
     if last is None or _changed_since(last.change_number) > max(50, live // 5):
         Job.queue(Job.Kind.CALIBRATE)
+
+
+def _can_ask() -> bool:
+    """Whether the encoder is at hand, and the index is one of its."""
+    try:
+        if backends.fingerprint_at_hand() is None:
+            return False
+        follow.active_build()
+    except (EncoderError, OSError, follow.IndexUnavailable):  # searches say so, and the pages for administrators
+        return False
+    return True
 
 
 def _changed_since(number: int) -> int:

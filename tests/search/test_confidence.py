@@ -15,6 +15,7 @@ from searchsite import tasks
 from searchsite.documents import changes, jobs
 from searchsite.documents.models import Change, Document, Job, Passage, State
 from searchsite.index import follow, lexical_follow
+from searchsite.index.models import Build
 from searchsite.search import calibration, confidence, fusion
 from searchsite.search.confidence import Thresholds
 from searchsite.search.models import Calibration
@@ -337,6 +338,25 @@ def test_another_encoder_is_measured_although_nothing_has_changed(public, add, q
     )
     assert queued() == 0
     settings.SEARCHSITE_RERANKER = "none"
+    assert queued() == 1
+
+
+@pytest.mark.django_db
+def test_nothing_is_measured_without_an_encoder_or_with_an_index_of_another_one(
+    public, add, queued, monkeypatch, settings
+):
+    monkeypatch.setattr(calibration, "LEAST_DOCUMENTS", 1)
+    add(public, "apples")
+    Job.queue(Job.Kind.REBUILD)
+    jobs.run_next(tasks.HANDLERS, "worker")
+    Build.objects.update(fingerprint="another")
+    assert queued() == 0
+    Build.objects.update(fingerprint=calibration.backends.fingerprint())
+    settings.SEARCHSITE_ENCODER = "no-such-folder"
+    calibration.backends.forget()
+    assert queued() == 0, "and the worker's upkeep goes on"
+    settings.SEARCHSITE_ENCODER = "tiny"
+    calibration.backends.forget()
     assert queued() == 1
 
 

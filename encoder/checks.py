@@ -31,8 +31,9 @@ def check_pooling(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
                     "hidden states over the whole text is better."
                 ),
                 hint=_(
-                    "Set SEARCHSITE_POOLING to 'mean' and encode the documents again. docs/pooling.md says why; the "
-                    "encoder lab in the admin, or manage.py compare_pooling, compares them on your own documents."
+                    "Set SEARCHSITE_POOLING to 'mean' and encode the documents again. docs/pooling.md says why; "
+                    "the encoder lab in the admin, or manage.py encoder compare-pooling, compares them on your own "
+                    "documents."
                 ),
                 id="encoder.W001",
             )

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -118,6 +119,18 @@ def unknown_share(texts: Sequence[str]) -> float:
     from encoder import tokenizing
 
     return tokenizing.unknown_share(description(), texts)
+
+
+def describe(name: str) -> Description:
+    """What the encoder of that name is, its own pooling included; makes its files ready first. Raises EncoderError."""
+    return encoder.describe(name, settings.SEARCHSITE_MODELS_DIR)
+
+
+def comparing() -> ModuleType:
+    """encoder/compare.py: poolings compared. Loads torch."""
+    from encoder import compare
+
+    return compare
 
 
 def at_hand() -> dict[str, Path]:

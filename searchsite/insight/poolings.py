@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from numpy.typing import NDArray
 
 from encoder import EncoderError
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Collection, Job, Passage
+from searchsite.index import backends
 from searchsite.index.vectors import encoded_text
 from searchsite.insight import beir
 from searchsite.insight.models import Comparison, Conclusion, Refusal, Result, Row
@@ -113,22 +112,22 @@ def compared(
     """Compare the poolings of the encoder of that name with at most so many queries (0: all). Raises Refusal."""
     began = time.monotonic()
     try:
-        description = _of_encoder("describe")(encoder, settings.SEARCHSITE_MODELS_DIR)
+        description = backends.describe(encoder)
         if description.folder is None:
             raise Refusal("no_poolings", encoder=encoder)
         if source == Comparison.Source.FOLDER:
-            most = _of_encoder("compare.most_passages")(description.dim)
+            most = backends.comparing().most_passages(description.dim)
             texts = of_folder(folder, queries, most, progress)
         elif collection is None:
             raise Refusal("collection_gone")
         else:
             texts = of_collection(collection, source, queries)
-        pooled = _of_encoder("compare.compare")(
+        pooled = backends.comparing().compare(
             description, texts.passages, texts.queries, lambda done, total: progress("comparing", done, total)
         )
     except EncoderError as error:
         raise Refusal("encoder", detail=str(error)) from error
-    found = _of_encoder("compare.figures")(pooled, texts.owners, texts.judged)
+    found = backends.comparing().figures(pooled, texts.owners, texts.judged)
     rows, conclusion = summed_up(found)
     return Result(
         encoder=encoder,
@@ -145,11 +144,6 @@ def compared(
         left_out=dict.fromkeys(pooled.left_out, "no_pooler"),
         conclusion=conclusion,
     )
-
-
-def _of_encoder(name: str) -> Any:
-    # By name, since the site's one way to the encoder, index/backends.py, does not lead there yet.
-    return import_string(f"encoder.{name}")
 
 
 def of_folder(folder: str, queries: int, most: int, progress: Progress) -> Texts:

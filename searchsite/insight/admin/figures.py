@@ -86,7 +86,7 @@ def _found(ordered: list[tuple[str, Figures]]) -> str:
     return charts.bars(
         bars,
         title=gettext("nDCG@10 of each pooling"),
-        description=gettext("Bars from 0 to 100, with the interval that 95 % of a bootstrap's draws lie in."),
+        description=gettext("Bars from 0 to 100, with the interval that 95 percent of a bootstrap's draws lie in."),
         name="found",
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from searchsite.documents.language import HAN
 from searchsite.index import misspelt, terms
+from searchsite.search.query import parse
 
 if TYPE_CHECKING:
     from searchsite.index.lexical import LexicalIndex
@@ -39,8 +40,8 @@ def corrections(text: str, lexical: LexicalIndex | None, scope: frozenset[int] |
     """Each unknown word of the question, as it is typed, and the word that is meant, in the question's order.
 
     `scope`: ids of the collections that the reader may see (None: all); `texts` gives {passage: text} of those passages
-    that the reader may see. Only the first MOST_PUT_RIGHT unknown words are looked up; identifiers, and words with
-    digits, never. Raises LexicalError.
+    that the reader may see. Only the first MOST_PUT_RIGHT unknown words are looked up; identifiers, words with digits
+    and conditions, never. Raises LexicalError.
     """
     if lexical is None or scope == frozenset():
         return {}
@@ -70,11 +71,14 @@ def corrected(text: str, words: Mapping[str, str]) -> str:
 
 
 def _words(text: str) -> Iterator[tuple[int, str]]:
-    """(start, word as it is typed) of all words but those that are, or belong to, identifiers."""
+    """(start, word as it is typed) of all words but those that are, or belong to, identifiers or conditions."""
+    conditions = parse(text).conditions
     for run in _RUN.finditer(text):
         if not _IDENTIFIER.search(unicodedata.normalize("NFKC", run.group())):
             for word in _WORD.finditer(run.group()):
-                yield run.start() + word.start(), word.group()
+                start = run.start() + word.start()
+                if not any(one.start <= start < one.end for one in conditions):
+                    yield start, word.group()
 
 
 def _surface(typed: str) -> str:

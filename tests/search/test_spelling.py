@@ -148,6 +148,19 @@ def test_all_else_stays_as_it_is_typed(suggested, question, meant):
     assert suggested(question, "the rivers and clouds", "云 河流 关于 繁体") == meant
 
 
+@pytest.mark.parametrize(
+    ("question", "meant"),
+    [
+        ('type:"markdown" vacatoin', 'type:"markdown" vacation'),
+        ('vacatoin -title:"vacatoin" after:"2020"', 'vacation -title:"vacatoin" after:"2020"'),
+        ('vacation tag:"vacatoin tittel"', ""), ('标题：“vacatoin” vacation', ""),
+        ('-vacatoin titel:"tape"', '-vacation title:"tape"'),
+    ],
+)  # fmt: skip
+def test_conditions_are_left_alone(suggested, question, meant):
+    assert suggested(question, "a tape of the vacation with a title in the rafter, tittle tattle") == meant
+
+
 def test_no_more_words_are_put_right_than_the_first_few(suggested):
     question = "rivesr cluods herno stnoe plmus rivesr"
     assert suggested(question, "rivers clouds heron stone plums") == "rivers clouds heron stnoe plmus rivers"

@@ -43,7 +43,7 @@ def similar(user: User, document: Document, passage: Passage | None = None, page
         return Answer([], page, False, Query(""))
     vector, language = asked
     followed = follow.current()
-    copies = {document.pk, *document.twins().filter(collection__in=collections).values_list("pk", flat=True)}
+    copies = {document.pk, *document.twins().values_list("pk", flat=True)}
     depth = DEPTH
     while True:
         hits = followed.store.search(vector, depth, collections)

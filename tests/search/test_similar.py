@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from searchsite.documents.models import Collection, Document, Job, Passage
 from searchsite.index import build, follow, lexical_follow
@@ -99,6 +101,15 @@ def test_the_document_and_its_copies_are_not_among_them(public, private, add, li
         if who:
             client.force_login(who)
         assert like(asked) == like(asked, passage=first_passage(asked).pk) == ["other"]
+
+
+def test_copies_are_looked_up_by_their_content_and_not_among_all_documents_of_the_collections(public, add, like):
+    """Given both, SQLite goes through the collections."""
+    document = add(public, "apples and pears")
+    with CaptureQueriesContext(connection) as captured:
+        like(document)
+    [copies] = [one["sql"] for one in captured if '"content_hash" = ' in one["sql"]]
+    assert "collection_id" not in copies
 
 
 def test_what_may_not_be_seen_is_neither_shown_nor_asked_for(public, private, add, like, client, member):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -267,12 +267,13 @@ def _explained(ask: Ask, passage: Passage, lexical: LexicalIndex | None) -> Expl
     if stored is None:
         return None
     question = ranking.understood(ask.query, asked_of.space, ask.scope.documents)
-    ranked = [one.ranked for one in _candidates(ask, question, asked_of)]
-    place = next((place for place, one in enumerate(ranked, 1) if one.passage == passage.pk), None)
-    if place is None:
-        alone = ranking.scored(question, asked_of, [passage.pk], ask.scope.collections)
-        return Explained(question, alone[0], None, asked_of.space, stored) if alone else None
-    return Explained(question, ranked[place - 1], place, asked_of.space, stored)
+    for page in (1, MAX_PAGES):  # what is shown on later pages may not be among the candidates for the first
+        candidates = _candidates(replace(ask, page=page), question, asked_of)
+        for place, one in enumerate(candidates, 1):
+            if one.ranked.passage == passage.pk:
+                return Explained(question, one.ranked, place, asked_of.space, stored)
+    alone = ranking.scored(question, asked_of, [passage.pk], ask.scope.collections)
+    return Explained(question, alone[0], None, asked_of.space, stored) if alone else None
 
 
 def hydrate(user: User, ranked: Sequence[int]) -> list[Passage]:

@@ -179,6 +179,18 @@ def test_a_passage_that_a_condition_leaves_out_has_no_place(client, fruit):
     assert "not among the passages that were found" in words(response)
 
 
+def test_what_is_shown_on_a_late_page_has_its_place_too(client, public, add, monkeypatch):
+    """Later pages ask for more candidates than the first needs."""
+    for n in range(24):
+        add(public, f"Apples {' '.join(f'word{n}x{m}' for m in range(n))}", title=f"{n}")
+    monkeypatch.setattr(retrieve, "DEPTH", 11)
+    shown = client.get("/", {"q": "apples", "page": 3}).context["answer"].results
+    assert len(shown) == 4
+    places = [ask(client, one.document, "apples").context["why"].place for one in shown]
+    assert None not in places
+    assert 24 in places
+
+
 def test_other_poolings_say_that_words_have_no_shares(client, fruit, monkeypatch):
     monkeypatch.setattr("searchsite.search.explain.shares", lambda *_args: None)
     response = ask(client, fruit, "apples grow")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from searchsite.documents.models import Collection, Document
 from searchsite.search.candidates import Candidate
-from searchsite.search.query import GROUPS, Condition, Query, narrowed, parse, widened
+from searchsite.search.query import GROUPS, MAX_QUESTION, Condition, Query, narrowed, parse, widened
 from searchsite.search.templatetags.places import language_name
 
 T = TypeVar("T")
@@ -107,7 +107,8 @@ def _facet(
     ordered = sorted(counted, key=lambda value: (-counted[value], shown(value)))[:MOST_VALUES]
     if newest_first:
         ordered.sort(key=shown, reverse=True)
-    return Facet(label, [Value(shown(value), counted[value], question(value)) for value in ordered])
+    values = [Value(shown(value), counted[value], question(value)) for value in ordered]
+    return Facet(label, [value for value in values if len(value.question) <= MAX_QUESTION])  # no link to a refusal
 
 
 def _asks(condition: Condition, field: str) -> bool:

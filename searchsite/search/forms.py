@@ -7,9 +7,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from searchsite.search.query import MAX_QUESTION
 from searchsite.search.retrieve import MAX_PAGES
-
-MAX_QUESTION = 1000
 
 
 class SearchForm(forms.Form):

@@ -20,6 +20,7 @@ from typing import Literal
 from searchsite.documents.extract.kinds import KIND_OF_EXTENSION
 from searchsite.documents.language import WRITTEN_IN_LATIN, WRITTEN_OTHERWISE
 
+MAX_QUESTION = 1000  # characters, conditions and all
 MOST_PHRASES = 5
 LONGEST_PHRASE = 200  # characters; what is longer is quoted, but nobody's exact words
 

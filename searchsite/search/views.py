@@ -23,10 +23,11 @@ from searchsite.documents.access import visible_collections, visible_documents
 from searchsite.documents.models import Document, Job, Passage, Revision, State
 from searchsite.index.follow import IndexUnavailable
 from searchsite.search import outline, reader
-from searchsite.search.forms import MAX_QUESTION, SearchForm
+from searchsite.search.forms import SearchForm
 from searchsite.search.matches import Matches, matches
 from searchsite.search.originals import content_type
 from searchsite.search.position import number, position, sheet
+from searchsite.search.query import MAX_QUESTION
 from searchsite.search.retrieve import MAX_PAGES, Answer, search
 from searchsite.search.similar import similar
 from searchsite.search.templatetags.places import place as place_name

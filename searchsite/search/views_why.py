@@ -14,7 +14,7 @@ from searchsite.documents.access import visible_documents
 from searchsite.documents.models import Document, Passage
 from searchsite.index import backends
 from searchsite.index.follow import IndexUnavailable
-from searchsite.search.forms import MAX_QUESTION
+from searchsite.search.query import MAX_QUESTION
 from searchsite.search.why import why
 
 log = logging.getLogger(__name__)

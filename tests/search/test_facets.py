@@ -194,3 +194,16 @@ def test_by_likeness_dates_change_nothing(client, public, add):
 
     assert titles() == titles(sort="") == titles(sort="odd") == ["old", "new"]
     assert titles(sort="date") == ["new", "old"]
+
+
+@pytest.mark.django_db
+def test_a_question_that_has_no_room_for_a_condition_offers_none(client, public, add):
+    add(public, "apples", title="one").tags.create(name="first")
+    add(public, "apples", title="two").tags.create(name="second")
+    full = "apples " + "a " * 496
+    assert client.get("/", {"q": "apples"}).context["answer"].counts.facets
+    response = client.get("/", {"q": full})
+    assert response.status_code == 200
+    for facet in response.context["answer"].counts.facets:
+        assert all(len(value.question) <= 1000 for value in facet.values)
+    assert not response.context["answer"].counts.facets

@@ -110,7 +110,10 @@ def operators_sayings(folder: Path) -> dict[str, Any]:
 def _refuse_later_layers(folder: Path) -> None:
     """A layer after the pooling that we do not apply would leave vectors its authors never meant."""
     path = folder / "modules.json"
-    for module in _parsed(path) if path.is_file() else []:
+    modules = _parsed(path) if path.is_file() else []
+    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
+        raise EncoderError(f"{path} should hold a list of JSON objects. Copy the checkpoint again, or remove it.")
+    for module in modules:
         kind = str(module.get("type")).rpartition(".")[2]
         if kind not in ("Transformer", "Pooling", "Normalize"):
             raise EncoderError(

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from encoder.description import Description
+from encoder.description import Description, EncoderError
 from encoder.folder import read_optional, tokenizer_files
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def _load(folder: Path, weights_hash: str) -> "Tokenizer":  # the hash: a folder
 
     path = tokenizer_files(folder)[0]
     if path.name == "tokenizer.json":
-        loaded = Tokenizer.from_file(str(path))
+        try:
+            loaded = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing finer
+            raise EncoderError(f"{path} cannot be read as a tokenizer ({error}). Copy the checkpoint again.") from error
         loaded.no_truncation()  # files are often saved with what their last user cut and padded to
         loaded.no_padding()
     else:

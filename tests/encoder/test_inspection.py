@@ -530,10 +530,6 @@ def wants_images(folder: Path) -> None:
     change_config(write_bert(folder), model_type="clip")
 
 
-def strange_modules(folder: Path) -> None:
-    (write_bert(folder) / "modules.json").write_text("[1]")
-
-
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -543,14 +539,13 @@ def strange_modules(folder: Path) -> None:
         (no_table, "is no state dict"),
         (keyed_by_numbers, "is no state dict"),
         (other_tokens, "they do not belong together"),
-        (damaged_tokenizer, "The tokenizer in .* cannot be used"),
+        (damaged_tokenizer, "cannot be read as a tokenizer"),
         (no_tokenizer, "neither tokenizer.json nor vocab.txt"),
         (no_numbers, "vectors that are no numbers"),
         (impossible, "makes no model"),
         (wrong_type, "do not say what they should"),
         (image_model, "is no text encoder"),
         (wants_images, "cannot be given the tokens of a text"),
-        (strange_modules, "do not say what they should"),
     ],
 )
 def test_what_cannot_be_looked_at_is_a_sentence(make, sentence: str, site, tmp_path: Path) -> None:

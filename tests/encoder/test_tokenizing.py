@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from encoder import EncoderError
 from encoder.checkpoints import resolve
 from encoder.tiny import TINY
 from encoder.tokenizing import clean, token_offsets_function
@@ -68,6 +69,16 @@ def test_a_tokenizer_json_is_used_uncut(tmp_path: Path) -> None:
     offsets = token_offsets_function(resolve("plain", tmp_path))
     assert len(offsets("the cat sat on the mat")) == 6
     assert len(offsets("cat")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [("tokenizer.json", '{"version": "1.0"}', "cannot be read as a tokenizer"), ("modules.json", "[1]", "should hold")],
+)
+def test_a_damaged_file_is_a_sentence(name: str, content: str, said: str, tmp_path: Path) -> None:
+    (write_bert(tmp_path / "plain") / name).write_text(content)
+    with pytest.raises(EncoderError, match=said):
+        token_offsets_function(resolve("plain", tmp_path))
 
 
 @pytest.mark.parametrize(("lower", "known"), [("true", True), ("false", False)])

@@ -189,13 +189,14 @@ def compared(asked: Asked) -> dict[str, tuple[float, float]]:
 def rows(folder: Path, most_queries: int) -> Iterator[str]:
     from searchsite.insight import beir
     from searchsite.insight.evaluate import held, split_document
+    from searchsite.search.query import parse
     from searchsite.search.ranking import understood
 
     given = beir.read(folder, limit=most_queries)
     numbered = list(enumerate(given.documents))
     passages = [passage for part in watched(numbered, "splitting") for passage in split_document(*part)]
     with held(passages, watched) as sources:
-        questions = {key: understood(text, sources.space) for key, text in given.queries.items()}
+        questions = {key: understood(parse(text), sources.space) for key, text in given.queries.items()}
         owners = [passage.document for passage in passages]
         figures = compared(Asked(given, passages, sources, questions, owners))
     first, _seconds = next(iter(figures.values()))

@@ -109,9 +109,10 @@ def looked_at(text: str, passages: Sequence[Passage], sources: Sources) -> Asked
     from searchsite.insight.evaluate import SCOPE
     from searchsite.search import ranking
     from searchsite.search.fusion import RERANKED
-    from searchsite.search.retrieve import DEPTH
+    from searchsite.search.query import parse
+    from searchsite.search.sources import DEPTH
 
-    question = ranking.understood(text, sources.space)
+    question = ranking.understood(parse(text), sources.space)
     ranked = ranking.fused(question, sources, DEPTH, SCOPE)
     began = time.perf_counter()
     ranking.reranked(question, sources, ranked)

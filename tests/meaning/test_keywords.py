@@ -11,6 +11,8 @@ from django.contrib.auth.models import AnonymousUser
 from searchsite.documents.models import Collection, Document
 from searchsite.index import follow, lexical_follow, space
 from searchsite.search import ranking, retrieve
+from searchsite.search import sources as asked_of
+from searchsite.search.query import parse
 
 pytestmark = pytest.mark.meaning
 
@@ -63,8 +65,8 @@ def found(question: str) -> list[str]:
 def by_one_leg(question: str) -> tuple[list[str], list[str]]:
     """(what meaning alone finds, what keywords alone find)."""
     placed = space.current()
-    asked = ranking.understood(question, placed)
-    sources = ranking.Sources(follow.current().store, placed, lexical_follow.current(), lambda _ids: {}, retrieve.codes)
+    asked = ranking.understood(parse(question), placed)
+    sources = ranking.Sources(follow.current().store, placed, lexical_follow.current(), lambda _ids: {}, asked_of.codes)
     names = dict(Document.objects.values_list("live_revision__passages", "source"))
     legs = (ranking.vector_leg(asked, sources, 100, None), ranking.lexical_leg(asked, sources, 100, None))
     vector, lexical = ([names[passage] for passage, _score in leg] for leg in legs)

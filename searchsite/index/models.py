@@ -23,7 +23,9 @@ class Vector(models.Model):
         verbose_name = _("vector")
         verbose_name_plural = _("vectors")
         constraints = [models.UniqueConstraint(fields=["passage", "fingerprint"], name="one_vector_an_encoder")]
-        indexes = [models.Index(fields=["fingerprint", "text_hash"], name="vector_of_text")]
+        # The encoder last: it is that of nearly all rows, which a database without statistics does not know. Asked for
+        # the vectors of some documents, it would begin with all vectors of the encoder.
+        indexes = [models.Index(fields=["text_hash", "fingerprint"], name="vector_of_text")]
 
     def __str__(self) -> str:
         return f"{self.passage_id} ({self.fingerprint[:8]})"

@@ -145,7 +145,8 @@ def _answer(ask: Ask, lexical: LexicalIndex | None) -> Answer:
 
 
 def _candidates(ask: Ask, question: Question, asked_of: Sources) -> list[Candidate]:
-    """Passages that the reader may see, best first: of as many documents as the page needs, if there are so many."""
+    """Passages that the reader may see, best first: more than are counted, and of as many documents as the page needs,
+    if there are so many."""
     # The index of keywords may not know yet of a move to another collection.
     searched = visible_collections(ask.user).filter(pk__in=ask.scope.collections)
     # By date any candidate may come first: pages are of one order only if they are cut from the same candidates.
@@ -154,8 +155,9 @@ def _candidates(ask: Ask, question: Question, asked_of: Sources) -> list[Candida
     while True:
         ranked = ranking.reranked(question, asked_of, ranking.fused(question, asked_of, depth, ask.scope.collections))
         candidates = permitted(ranked, searched)
-        enough = len({one.document for one in candidates}) > documents
-        exhausted = len(ranked) < depth and not question.without
+        enough = len(candidates) > facets.COUNTED and len({one.document for one in candidates}) > documents
+        # How many there were before what is not wanted was taken out, those that are left do not tell.
+        exhausted = len(asked_of.store.ids()) <= depth if question.without else len(ranked) < depth
         if enough or exhausted or depth >= MAX_DEPTH:
             return candidates
         depth *= 4

@@ -56,7 +56,10 @@ result = {
     "encoded": sorted(set(vectors.values_list("text_hash", flat=True))),
     "several_batches": Revision.objects.annotate(n=Count("passages")).filter(n__gt=512).count(),
     "unpack_attempts": Job.objects.get(kind="unpack").attempts,
-    "jobs": list(Job.objects.exclude(state="ready").exclude(document__state="failed").values_list("kind", "state")),
+    "jobs": list(
+        Job.objects.exclude(state="ready").exclude(kind="calibrate").exclude(document__state="failed")
+        .values_list("kind", "state")
+    ),
 }
 """
 UPLOAD = """
@@ -80,7 +83,8 @@ for name in ("078.md", "more-07.html"):
     result.append([found.document.name for found in search(admin, question).results][:1])
 """
 FINISHED = "SELECT count(*) FROM documents_job WHERE state NOT IN ('queued', 'running')"
-OPEN = "SELECT count(*) FROM documents_job WHERE state IN ('queued', 'running')"
+# A calibration follows when all else is done, whenever upkeep comes to it.
+OPEN = "SELECT count(*) FROM documents_job WHERE state IN ('queued', 'running') AND kind <> 'calibrate'"
 HELD = "SELECT count(*) FROM documents_job WHERE state = 'running' AND worker LIKE '%:{pid}'"
 WITHOUT_WORK = """
 SELECT id FROM documents_document WHERE id NOT IN (

@@ -145,6 +145,26 @@ def test_beyond_1000_passages_only_the_nearest_are_counted_and_the_page_says_so(
         assert asked()[:2] == (20, False)
 
 
+def test_what_was_taken_out_does_not_make_it_look_as_if_there_were_no_more(client, public, add, monkeypatch):
+    monkeypatch.setattr(facets, "COUNTED", 20)
+    monkeypatch.setattr(retrieve, "DEPTH", 21)
+    monkeypatch.setattr(retrieve, "PER_PAGE", 3)
+
+    def asked(question: str) -> tuple[int, bool]:
+        counts = client.get("/", {"q": question}).context["answer"].counts
+        return counts.passages, counts.more
+
+    for n in range(40):
+        add(public, f"apples {n}{' pears' if n < 20 else ''}")
+    assert asked("apples -pears") == (20, False)
+    add(public, "apples 40")
+    assert asked("apples -pears") == (20, True), "21 have no pears, whatever came before them"
+    hidden = Collection.objects.create(name="H", slug="h", visibility=Collection.Visibility.MEMBERS)
+    moved = Document.objects.filter(pk__in=Document.objects.order_by("pk").values("pk")[:15])
+    super(type(moved), moved).update(collection=hidden)  # of which the indexes have not heard
+    assert asked("apples") == (20, True), "26 are left"
+
+
 def test_a_thousand_passages_are_counted_and_of_more_it_is_said_that_there_are_more(client, public, add):
     for n in range(11):  # so many that no page has to look deeper
         add(public, f"apples {n}")

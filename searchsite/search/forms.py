@@ -32,5 +32,6 @@ class SearchForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         self.cleaned_data.setdefault("page", 1)
         self.cleaned_data["newest_first"] = self.cleaned_data.get("sort") == "date"
-        self.errors.pop("page", None)
+        for name in ("page", "sort"):
+            self.errors.pop(name, None)
         return self.cleaned_data

@@ -114,7 +114,7 @@ def search(user: User, question: str, page: int = 1, newest_first: bool = False)
     """
     query = parse(question)
     asked = Ask(user, question, query, scope(query, visible_collections(user)), page, newest_first)
-    if not asked.scope.collections or not question.strip():
+    if not asked.scope.collections or query == Query(""):
         return Answer([], page, False, query, facets.count(question, query, [], visible_collections(user)))
     if not query.text:
         return _listed(asked)
@@ -152,9 +152,14 @@ def _candidates(ask: Ask, question: Question, asked_of: Sources) -> list[Candida
     # By date any candidate may come first: pages are of one order only if they are cut from the same candidates.
     documents = (MAX_PAGES if ask.newest_first else ask.page) * PER_PAGE
     depth = DEPTH
+    candidates: list[Candidate] = []
+    seen: set[int] = set()
     while True:
-        ranked = ranking.reranked(question, asked_of, ranking.fused(question, asked_of, depth, ask.scope.collections))
-        candidates = permitted(ranked, searched)
+        ranked = ranking.fused(question, asked_of, depth, ask.scope.collections)
+        # What only a deeper look finds comes behind, whatever its score: else pages would not follow each other.
+        found = [one for one in ranked if one.passage not in seen]
+        candidates += permitted(found if seen else ranking.reranked(question, asked_of, found), searched)
+        seen.update(one.passage for one in found)
         enough = len(candidates) > facets.COUNTED and len({one.document for one in candidates}) > documents
         # How many there were before what is not wanted was taken out, those that are left do not tell.
         exhausted = len(asked_of.store.ids()) <= depth if question.without else len(ranked) < depth

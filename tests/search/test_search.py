@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
 from django.contrib.auth.models import User
 
 from searchsite.documents.models import Collection, Document, Job, State
-from searchsite.index import build, follow
-from searchsite.search import retrieve
+from searchsite.index import build, follow, lexical_follow
+from searchsite.search import facets, retrieve
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +59,28 @@ def test_pages_follow_each_other_without_gap_or_repetition(client, public, add):
         seen += [result.document.pk for result in answer.results]
         assert answer.has_next == (page < 3)
     assert len(seen) == len(set(seen)) == 23
+
+
+def test_what_only_later_pages_look_for_comes_behind_what_earlier_ones_showed(client, public, add, monkeypatch):
+    """Later pages look deeper, and may find a better passage of a document that has had its place already."""
+    for name, value in (("DEPTH", 21), ("PER_PAGE", 2)):
+        monkeypatch.setattr(retrieve, name, value)
+    monkeypatch.setattr(facets, "COUNTED", 20)
+    some = random.Random(2)
+    with monkeypatch.context() as patched:
+        patched.setattr(lexical_follow, "keep_up", lambda **_options: None)
+        for n in range(18):
+            words = some.sample(["apple", "pear", "plum", "cloud", "river", "stone", "house", "tree", "cat", "dog"], 3)
+            texts = [
+                " ".join(some.choices(words, k=some.randint(1, 9))) for _part in range(some.choice([1, 2, 3, 15, 30]))
+            ]
+            add(public, "\n\n".join(f"## Part {part}\n\n{text}" for part, text in enumerate(texts)), title=f"d{n}")
+    lexical_follow.keep_up()
+    seen: list[int] = []
+    for page in range(1, 10):
+        answer = client.get("/", {"q": "plum cloud river", "page": page}).context["answer"]
+        seen += [result.document.pk for result in answer.results]
+    assert len(seen) == len(set(seen)) == 18
 
 
 def test_a_page_is_full_although_one_document_has_most_passages(client, public, add):
@@ -241,12 +264,19 @@ def test_text_is_escaped_everywhere(client, public, add):
     [
         {"q": "apples", "page": "0"}, {"q": "apples", "page": "-3"}, {"q": "apples", "page": "99999999999"},
         {"q": "apples", "page": "x"}, {"q": "\x00\ud800"}, {"q": "' OR 1=1 --"}, {"q": "   "}, {"page": "3"},
+        {"q": "apples", "sort": "\x00"}, {"q": "apples", "page": "\x00"},
     ],
 )  # fmt: skip
 def test_odd_parameters_are_harmless(client, public, add, parameters):
     add(public, "apples")
     parameters = {k: v.encode("utf-8", "surrogatepass") for k, v in parameters.items()}
     assert client.get("/", parameters).status_code == 200
+
+
+def test_a_question_of_nothing_that_is_seen_finds_nothing(client, public, add):
+    add(public, "apples")
+    assert client.get("/", {"q": "\u200b"}).context["answer"].results == []
+    assert len(client.get("/", {"q": "-pears"}).context["answer"].results) == 1, "which is a condition"
 
 
 def test_a_question_over_the_limit_gets_a_sentence(client, public, add):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from encoder import EncoderError
@@ -131,12 +131,14 @@ def sample() -> list[tuple[str, frozenset[int]]]:
     documents = list(live.order_by("pk").values_list("pk", "content_hash"))
     chosen, each = spread(documents)
     found: list[tuple[str, frozenset[int]]] = []
+    of_content: dict[str, frozenset[int]] = {}
     for pk, content_hash in chosen:
-        same = Q(revision__live_for=pk) | Q(revision__live_for__content_hash=content_hash)
-        rows = list(Passage.objects.filter(same).order_by("pk").values_list("pk", "text", "revision__live_for"))
-        own = frozenset(passage for passage, _text, _document in rows)
-        texts = [text for _passage, text, document in rows if document == pk]
-        found += [(sentence, own) for sentence in sentences_asked(texts, each)]
+        passages = Passage.objects.filter(revision__live_for=pk).order_by("pk")
+        if content_hash not in of_content:
+            copies = Passage.objects.filter(revision__live_for__content_hash=content_hash)
+            of_content[content_hash] = frozenset(copies.values_list("pk", flat=True))
+        asked = sentences_asked(list(passages.values_list("text", flat=True)), each)
+        found += [(sentence, of_content[content_hash]) for sentence in asked]
     return found[:SENTENCES]
 
 

@@ -20,6 +20,9 @@ DEBUG = env.yes_no("SEARCHSITE_DEBUG")
 SECRET_KEY = env.secret("SEARCHSITE_SECRET_KEY", DATA_DIR / "secret-key")
 SEARCHSITE_HOST = env.text("SEARCHSITE_HOST", "127.0.0.1")
 SEARCHSITE_PORT = env.number("SEARCHSITE_PORT", 8000, 1, 65535)
+# Addresses of proxies whose word is taken for where a request comes from (X-Forwarded-For).
+SEARCHSITE_PROXIES = env.networks("SEARCHSITE_PROXIES", [])
+SEARCHSITE_REQUIRE_LOGIN = env.yes_no("SEARCHSITE_REQUIRE_LOGIN")
 SEARCHSITE_THREADS = env.number("SEARCHSITE_THREADS", 8, 1, 256)
 ALLOWED_HOSTS = env.names("SEARCHSITE_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("SEARCHSITE_CSRF_ORIGINS", [])
@@ -55,6 +58,7 @@ INSTALLED_APPS = [
     "django_tasks",
     "django_tasks_db",
     "searchsite",
+    "searchsite.people",
     "searchsite.documents",
     "searchsite.index",
     "searchsite.search",
@@ -75,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "searchsite.people.audit.following",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",

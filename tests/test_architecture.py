@@ -13,10 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(p for room in ("searchsite", "encoder") for p in (ROOT / room).rglob("*.py"))
 DOORS = {"admin", "views", "views_why", "tasks", "management", "urls", "health", "wsgi"}
 BELOW = {  # room -> the rooms it may import
-    "documents": {"documents"},
-    "index": {"index", "documents"},
-    "search": {"search", "index", "documents"},
-    "insight": {"insight", "search", "index", "documents"},
+    "people": {"people"},
+    "documents": {"documents", "people"},
+    "index": {"index", "documents", "people"},
+    "search": {"search", "index", "documents", "people"},
+    "insight": {"insight", "search", "index", "documents", "people"},
 }
 ONLY_IN = {  # library -> where alone it may be imported
     "torch": "encoder/",

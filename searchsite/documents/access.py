@@ -1,27 +1,75 @@
-"""Who may see what: the one definition, used for every result, count, page and file."""
+"""Who may see what, and who may change it: the one definition, used for every result, count, page, file and form."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q, QuerySet
 
-from searchsite.documents.models import Collection, Document
+from searchsite.documents.models import Collection, Document, Membership, Role
+
+User = AbstractBaseUser | AnonymousUser
 
 
-def visible_collections(user: AbstractBaseUser | AnonymousUser) -> QuerySet[Collection]:
+def visible_collections(user: User) -> QuerySet[Collection]:
     """The collections that `user` may read. Superusers read all; nobody else sees a members' collection unasked."""
     collections = Collection.objects.all()
     if not user.is_authenticated or not user.is_active:
-        return collections.filter(visibility=Collection.Visibility.PUBLIC)
+        closed = settings.SEARCHSITE_REQUIRE_LOGIN
+        return collections.none() if closed else collections.filter(visibility=Collection.Visibility.PUBLIC)
     if getattr(user, "is_superuser", False):
         return collections
     open_to_all = Q(visibility__in=[Collection.Visibility.PUBLIC, Collection.Visibility.SIGNED_IN])
+    return collections.filter(open_to_all | as_member(user, Role.READER))
+
+
+def editable_collections(user: User) -> QuerySet[Collection]:
+    """Those whose documents `user` may add, change and delete: editors, managers, superusers."""
+    return _with_role(user, Role.EDITOR)
+
+
+def managed_collections(user: User) -> QuerySet[Collection]:
+    """Those whose settings and members `user` may change: managers, superusers."""
+    return _with_role(user, Role.MANAGER)
+
+
+def as_member(user: User, role: Role) -> Q:
+    """The collections in which `user` has this role or one that may do more, as a person or through a group."""
     # Subqueries, not joins: a join would list a collection once for each of the user's groups.
-    as_member = Q(pk__in=Collection.users.through.objects.filter(user_id=user.pk).values("collection_id"))
-    in_group = Q(pk__in=Collection.groups.through.objects.filter(group__user=user.pk).values("collection_id"))
-    return collections.filter(open_to_all | as_member | in_group)
+    able = Membership.objects.filter(role__in=Role.from_rank(role.rank)).values("collection_id")
+    return Q(pk__in=able.filter(user=user.pk)) | Q(pk__in=able.filter(group__user=user.pk))
 
 
-def visible_documents(user: AbstractBaseUser | AnonymousUser) -> QuerySet[Document]:
-    """The documents in those collections, in whatever state they are."""
+def _with_role(user: User, role: Role) -> QuerySet[Collection]:
+    if not user.is_authenticated or not user.is_active:
+        return Collection.objects.none()
+    if getattr(user, "is_superuser", False):
+        return Collection.objects.all()
+    return Collection.objects.filter(as_member(user, role))
+
+
+def visible_documents(user: User) -> QuerySet[Document]:
+    """The documents in the visible collections, in whatever state they are."""
     return Document.objects.filter(collection__in=visible_collections(user))
+
+
+def editable_documents(user: User) -> QuerySet[Document]:
+    """The documents that `user` may change and delete."""
+    return Document.objects.filter(collection__in=editable_collections(user))
+
+
+def role_in(user: User, collection: Collection) -> Role | None:
+    """The highest role that `user` has in a collection: everybody who may see it is a reader at least."""
+    if managed_collections(user).filter(pk=collection.pk).exists():
+        return Role.MANAGER
+    if editable_collections(user).filter(pk=collection.pk).exists():
+        return Role.EDITOR
+    return Role.READER if visible_collections(user).filter(pk=collection.pk).exists() else None
+
+
+def seen_as_superuser(user: User) -> QuerySet[Collection]:
+    """The members' collections that `user` sees for being a superuser alone: a look into one is written down."""
+    if not (user.is_authenticated and user.is_active and getattr(user, "is_superuser", False)):
+        return Collection.objects.none()
+    restricted = Collection.objects.filter(visibility=Collection.Visibility.MEMBERS)
+    return restricted.exclude(as_member(user, Role.READER))

@@ -8,6 +8,7 @@ class DocumentsConfig(AppConfig):
     verbose_name = _("Documents")
 
     def ready(self) -> None:
-        from searchsite.documents import changes
+        from searchsite.documents import audited, changes
 
         changes.connect()
+        audited.connect()

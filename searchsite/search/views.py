@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from encoder import EncoderError
-from searchsite.documents import pictures
+from searchsite.documents import audited, pictures
 from searchsite.documents.access import visible_collections, visible_documents
 from searchsite.documents.models import Document, Job, Passage, Revision, State
 from searchsite.index.follow import IndexUnavailable
@@ -48,6 +48,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     elif question:
         asked = form.cleaned_data
         answer, error = _answer(lambda: search(request.user, question, asked["page"], asked["newest_first"]))
+        _look(request, answer)
         status = 503 if error else 200
     collections = visible_collections(request.user)
     waiting = Document.objects.filter(collection__in=collections, state__in=[State.QUEUED, State.RUNNING])
@@ -73,6 +74,11 @@ def _answer(ask: Callable[[], Answer]) -> tuple[Answer | None, str]:
         return None, _("The encoder cannot be used, so nothing can be searched. The log of the server says why.")
 
 
+def _look(request: HttpRequest, answer: Answer | None) -> None:
+    shown = {result.document.collection_id for result in answer.results} if answer else set()
+    audited.look(request.user, shown, about="search results")
+
+
 @require_safe
 def similar_page(request: HttpRequest, pk: int) -> HttpResponse:
     """`/documents/5/similar/?passage=...`: what is like a document, or like one of its passages."""
@@ -83,6 +89,8 @@ def similar_page(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     page = number(request.GET.get("page", ""), MAX_PAGES) or 1
     answer, error = _answer(lambda: similar(request.user, document, passage, page))
+    audited.look(request.user, [document.collection_id], document)
+    _look(request, answer)
     context = {"document": document, "passage": passage, "answer": answer, "error": error}
     return render(request, "search/similar.html", context, status=503 if error else 200)
 
@@ -93,6 +101,7 @@ def document_page(request: HttpRequest, pk: int) -> HttpResponse:
     `?part=` of a long one, and page `?page_shown=` of a PDF as a picture."""
     documents = visible_documents(request.user).select_related("collection", "live_revision")
     document = get_object_or_404(documents, pk=pk)
+    audited.look(request.user, [document.collection_id], document)
     question = request.GET.get("q", "").replace("\x00", " ").strip()
     context: dict[str, Any] = {"document": document, "question": question}
     if document.live_revision is None:
@@ -173,6 +182,7 @@ def _drawn(
     request: HttpRequest, document: Document, number: int, of: str, draw: Callable[[], tuple[bytes | str, str]]
 ) -> HttpResponseBase:
     """A picture that browsers keep, but ask about each time: who may see it can change."""
+    audited.look(request.user, [document.collection_id], document)
     try:
         etag = quote_etag(pictures.key(document, number) + of)
         response = get_conditional_response(request, etag=etag)
@@ -199,6 +209,7 @@ def original_file(request: HttpRequest, pk: int) -> FileResponse:
     document = get_object_or_404(visible_documents(request.user).select_related("live_revision"), pk=pk)
     if not document.file:
         raise Http404
+    audited.look(request.user, [document.collection_id], document)
     try:
         content = document.file.open("rb")
     except FileNotFoundError:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from encoder import EncoderError
+from searchsite.documents import audited
 from searchsite.documents.access import visible_documents
 from searchsite.documents.models import Document, Passage
 from searchsite.index import backends
@@ -40,6 +41,7 @@ def why_page(request: HttpRequest, pk: int) -> HttpResponse:
         error = _("The encoder cannot be used, so nothing can be searched. The log of the server says why.")
     if not error and found is None:
         raise Http404
+    audited.look(request.user, [document.collection_id], document)
     context = {"document": document, "passage": passage, "question": question, "why": found, "error": error}
     if found and not found.shares:
         context["pooling"] = backends.description().pooling

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from searchsite.documents.models import Collection, Document, Job, Tag
+from searchsite.documents.models import Collection, Document, Job, Membership, Tag
 
 
 class DeletingWhole(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -33,13 +33,21 @@ class DeletingWhole(admin.ModelAdmin):  # type: ignore[type-arg]
         return [str(one) for one in chosen], counts, lacking, []
 
 
+class Members(admin.TabularInline):  # type: ignore[type-arg]
+    """Who may read a collection beyond those to whom it is open, and who may change it."""
+
+    model = Membership
+    extra = 1
+    raw_id_fields = ("user",)
+
+
 @admin.register(Collection)
 class CollectionAdmin(DeletingWhole):
     list_display = ("name", "visibility", "document_count", "created")
     list_filter = ("visibility",)
     search_fields = ("name", "description")
     prepopulated_fields = {"slug": ("name",)}
-    filter_horizontal = ("groups", "users")
+    inlines = (Members,)
     actions = ("rebuild_index",)
 
     @admin.display(description=_("documents"))

@@ -2,6 +2,7 @@
 
 from searchsite.documents.models.changes import Change, ChangeCounter
 from searchsite.documents.models.documents import Collection, Document, DocumentQuerySet, Tag
+from searchsite.documents.models.members import Membership, Role
 from searchsite.documents.models.revisions import Passage, Revision
 from searchsite.documents.models.uploads import Upload, UploadItem
 from searchsite.documents.models.work import Job, JobQuerySet, State, Worker
@@ -14,8 +15,10 @@ __all__ = [
     "DocumentQuerySet",
     "Job",
     "JobQuerySet",
+    "Membership",
     "Passage",
     "Revision",
+    "Role",
     "State",
     "Tag",
     "Upload",

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from searchsite.documents import changes
+from searchsite.documents.models.members import Membership
 from searchsite.documents.models.work import Job, State
 from searchsite.documents.problems import sentence
 
@@ -34,8 +35,12 @@ class Collection(models.Model):
     visibility = models.CharField(
         _("who may read it"), max_length=20, choices=Visibility.choices, default=Visibility.MEMBERS
     )
-    groups = models.ManyToManyField(Group, blank=True, verbose_name=_("groups that may read it"))
-    users = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, verbose_name=_("people who may read it"))
+    groups = models.ManyToManyField(
+        Group, through=Membership, through_fields=("collection", "group"), verbose_name=_("groups")
+    )
+    users = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through=Membership, through_fields=("collection", "user"), verbose_name=_("people")
+    )
     created = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

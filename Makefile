@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+# So many processes run the tests, a file of tests at a time; one for each core, and 2 GB of memory for each.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-postgres test-ocr check messages lock clean
 
@@ -13,11 +16,11 @@ run: $(VENV)/.installed
 	@exec $(BIN)/python manage.py up
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # The same suite on a real PostgreSQL, started from a wheel for the length of the run.
 test-postgres: $(VENV)/.installed-dev
-	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python tests/with_postgres.py $(PYTEST) $(ARGS)
 
 # What depends on the OCR extra, which is installed beside the environment of the other tests.
 test-ocr: $(VENV)/.installed-dev .ocr/.installed

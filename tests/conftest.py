@@ -7,6 +7,14 @@ from pathlib import Path
 
 import pytest
 
+# Several processes take a file of tests each, in this order: the long ones first, so that none is left at the end.
+LONG = ("meaning", "faults", "oracle", "browser", "people", "insight")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in LONG)
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     from searchsite.documents.extract import ocr

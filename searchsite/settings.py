@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from searchsite import environment as env
+from searchsite.people.oidc import configuration as oidc
 
 BASE_DIR = env.BASE_DIR
 env.read_dotenv()
@@ -23,6 +27,13 @@ SEARCHSITE_PORT = env.number("SEARCHSITE_PORT", 8000, 1, 65535)
 # Addresses of proxies whose word is taken for where a request comes from (X-Forwarded-For).
 SEARCHSITE_PROXIES = env.networks("SEARCHSITE_PROXIES", [])
 SEARCHSITE_REQUIRE_LOGIN = env.yes_no("SEARCHSITE_REQUIRE_LOGIN")
+# A header in which such a proxy says who has signed in to it.
+SEARCHSITE_USER_HEADER = env.header("SEARCHSITE_USER_HEADER")
+if SEARCHSITE_USER_HEADER and (not SEARCHSITE_PROXIES or any(network.prefixlen == 0 for network in SEARCHSITE_PROXIES)):
+    raise ImproperlyConfigured(
+        "SEARCHSITE_USER_HEADER is set, and SEARCHSITE_PROXIES does not say who alone may send it: anybody could be "
+        "anybody. Set SEARCHSITE_PROXIES to the proxy's address, such as 10.0.0.5/32."
+    )
 SEARCHSITE_THREADS = env.number("SEARCHSITE_THREADS", 8, 1, 256)
 ALLOWED_HOSTS = env.names("SEARCHSITE_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("SEARCHSITE_CSRF_ORIGINS", [])
@@ -57,6 +68,8 @@ CONTENT_SECURITY_POLICY = {
 INSTALLED_APPS = [
     "django_tasks",
     "django_tasks_db",
+    "searchsite.people.oidc.apps.Account",  # before searchsite.people, whose admin hides theirs
+    "searchsite.people.oidc.apps.SocialAccount",
     "searchsite",
     "searchsite.people",
     "searchsite.documents",
@@ -70,6 +83,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -80,9 +94,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "searchsite.people.audit.following",
+    "searchsite.people.middleware.UserHeader",
+    "searchsite.people.middleware.ClosedSite",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "searchsite.urls"
 WSGI_APPLICATION = "searchsite.wsgi.application"
@@ -100,6 +117,9 @@ TEMPLATES = [
         },
     }
 ]
+# Single sign-on with OpenID Connect: the provider, or None.
+SEARCHSITE_OIDC = oidc.read()
+SOCIALACCOUNT_ADAPTER = "searchsite.people.oidc.protocol.Connections"
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "search"
 AUTH_PASSWORD_VALIDATORS = [
@@ -111,6 +131,29 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+if SEARCHSITE_USER_HEADER:
+    AUTHENTICATION_BACKENDS += ["searchsite.people.backends.HeaderBackend"]
+
+# How often passwords may be tried (searchsite/people/throttling.py), and for how long not after that.
+SEARCHSITE_SIGN_IN_FAILURES = env.number("SEARCHSITE_SIGN_IN_FAILURES", 5, 1, 1000)
+SEARCHSITE_SIGN_IN_LOCK_MINUTES = env.number("SEARCHSITE_SIGN_IN_LOCK_MINUTES", 15, 1, 24 * 60)
+AXES_HANDLER = "searchsite.people.throttling.Handler"
+AXES_USERNAME_CALLABLE = "searchsite.people.throttling.username"
+AXES_CLIENT_IP_CALLABLE = "searchsite.people.throttling.address"
+AXES_LOCKOUT_CALLABLE = "searchsite.people.throttling.answer"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_FAILURE_LIMIT = SEARCHSITE_SIGN_IN_FAILURES
+AXES_COOLOFF_TIME = timedelta(minutes=SEARCHSITE_SIGN_IN_LOCK_MINUTES)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # the audit log knows who signed in
+AXES_ENABLE_ADMIN = False
+
+# Mail, for links to set a password.
+_mail = env.mail("EMAIL_URL")
+SEARCHSITE_SENDS_MAIL = bool(_mail)
+globals().update(_mail)
 
 # --- data -------------------------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

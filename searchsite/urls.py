@@ -1,10 +1,13 @@
 """Addresses of the site."""
 
+from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import views as auth
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.i18n import set_language
 
 from searchsite import health
+from searchsite.admin import not_there
 from searchsite.search import views, views_why
 
 urlpatterns = [
@@ -15,10 +18,18 @@ urlpatterns = [
     path("documents/<int:pk>/file", views.original_file, name="original"),
     path("documents/<int:pk>/pages/<int:number>.webp", views.page_picture, name="page_picture"),
     path("documents/<int:pk>/pages/<int:number>/marks.svg", views.page_marks, name="page_marks"),
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
-    path("sign-in/", auth.LoginView.as_view(template_name="sign_in.html"), name="sign_in"),
-    path("sign-out/", auth.LogoutView.as_view(next_page="search"), name="sign_out"),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("healthz", login_not_required(health.healthz), name="healthz"),
+    path("readyz", login_not_required(health.readyz), name="readyz"),
+    path("i18n/setlang/", login_not_required(set_language), name="set_language"),
+    path("", include("searchsite.people.urls")),
+    path("admin/r/<path:_any>", login_not_required(not_there)),  # Django's tells of anything whether it is there
     path("admin/", admin.site.urls),
 ]
+if settings.SEARCHSITE_OIDC:
+    from searchsite.people.oidc import views as oidc
+
+    urlpatterns += [
+        path("sign-in/oidc/", oidc.start, name="oidc_start"),
+        path("sign-in/oidc/callback/", oidc.callback, name="oidc_callback"),
+        path("sign-in/oidc/failed/<slug:why>/", oidc.failed, name="oidc_failed"),
+    ]

@@ -79,6 +79,43 @@ def networks(name: str, default: list[str]) -> list[IPv4Network | IPv6Network]:
     return [ip_network(item.strip()) for item in value]
 
 
+def header(name: str) -> str:
+    """The name of an HTTP header, or nothing."""
+
+    def known(value: str) -> None:
+        if value and not all(character.isascii() and (character.isalnum() or character == "-") for character in value):
+            raise ValidationError("It must be the name of a header, such as X-Remote-User: letters, digits, hyphens.")
+
+    value: str = _read(_env.str, name, "", validate=known)
+    return value
+
+
+def mail(name: str) -> dict[str, Any]:
+    """Django's settings for the mail server at that address; empty when none is named.
+
+    What is refused is not repeated: it holds a password.
+    """
+    asked[name] = ""
+    try:
+        found: dict[str, Any] = _env.dj_email_url(name, "")
+    except EnvError:
+        found = {}
+    url = os.environ.get(name, "")
+    if not url:
+        return {}
+    if url.partition(":")[0] not in ("smtp", "submission", "console") or "EMAIL_BACKEND" not in found:
+        wrong = "It is no address of a mail server"
+    elif not found.get("DEFAULT_FROM_EMAIL"):
+        wrong = "It does not say from whom mail comes (_default_from_email)"
+    else:
+        # Without a limit, a mail server that does not answer would hold a thread for ever.
+        return {"SERVER_EMAIL": found["DEFAULT_FROM_EMAIL"], **found, "EMAIL_TIMEOUT": found["EMAIL_TIMEOUT"] or 20}
+    raise ImproperlyConfigured(
+        f"the setting {name} cannot be used. {wrong}. Write it like submission://user:password@mail.example.com:587/"
+        "?_default_from_email=search@example.com, with %-codes for special characters."
+    )
+
+
 def folder(name: str, default: Path) -> Path:
     """A folder, made when missing; relative ones are below the project."""
     path = Path(text(name, str(default))).expanduser()

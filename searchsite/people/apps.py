@@ -8,7 +8,7 @@ class PeopleConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from searchsite.people import audit, audited
+        from searchsite.people import audit, audited, checks  # noqa: F401 - the checks register themselves
 
         audit.connect()
         audited.connect()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, Group
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.http import HttpRequest
+from django.utils import timezone
 
+from searchsite.people import throttling
 from searchsite.people.audit import record
-from searchsite.people.models import Action
+from searchsite.people.models import Action, Entry
 
 RIGHTS = ("is_active", "is_staff", "is_superuser", "username")
 
@@ -25,8 +29,18 @@ def signed_out(user: AbstractUser | None, **_signal: Any) -> None:
         record(Action.SIGNED_OUT, by=user)
 
 
-def failed(credentials: dict[str, Any], **_signal: Any) -> None:
-    record(Action.SIGN_IN_FAILED, username=str(credentials.get("username", "")) or "?")
+def failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_signal: Any) -> None:
+    """A wrong password; or, once an hour, an account that a proxy names with each request and that stays out."""
+    told_by_proxy = str(credentials.get("remote_user", ""))
+    if throttling.refused(request) or (told_by_proxy and _known_failure(told_by_proxy)):
+        return
+    record(Action.SIGN_IN_FAILED, username=str(credentials.get("username", "")) or told_by_proxy or "?")
+
+
+def _known_failure(username: str) -> bool:
+    lately = timezone.now() - timedelta(hours=1)
+    failures = Entry.objects.filter(action=Action.SIGN_IN_FAILED, username=username, when__gt=lately)
+    return failures.exists()
 
 
 def before_saving(instance: AbstractUser, raw: bool = False, **_signal: Any) -> None:

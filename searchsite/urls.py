@@ -18,6 +18,7 @@ urlpatterns = [
     path("documents/<int:pk>/file", views.original_file, name="original"),
     path("documents/<int:pk>/pages/<int:number>.webp", views.page_picture, name="page_picture"),
     path("documents/<int:pk>/pages/<int:number>/marks.svg", views.page_marks, name="page_marks"),
+    path("", include("searchsite.documents.urls")),
     path("healthz", login_not_required(health.healthz), name="healthz"),
     path("readyz", login_not_required(health.readyz), name="readyz"),
     path("i18n/setlang/", login_not_required(set_language), name="set_language"),

@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 
 from searchsite.documents import fetch
+from searchsite.documents.access import editable_collections
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Collection, Document, Job, State, Upload, UploadItem
 from searchsite.documents.models.documents import MANY
@@ -31,7 +32,7 @@ def add_address(upload: Upload, address: str) -> UploadItem:
     try:
         item.document, is_new = document_at(upload.collection, address, by)
         if not is_new:
-            if by is None or not by.has_perm("documents.change_document"):
+            if by is None or not editable_collections(by).filter(pk=upload.collection_id).exists():
                 raise Problem("address_known")
             fetch_again(item.document)
         item.document.tags.add(*upload.tags.all())

@@ -1,4 +1,4 @@
-"""Forms of the documents' admin."""
+"""The forms with which documents are uploaded and, in the admin, changed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from searchsite.documents.access import User, editable_collections
 from searchsite.documents.extract import safe_name
 from searchsite.documents.models import Collection, Document
 from searchsite.documents.problems import Problem
@@ -37,14 +38,14 @@ class UploadForm(forms.Form):
     """What is to be uploaded, and where to. `announced`: how many files follow in requests of their own."""
 
     collection = forms.ModelChoiceField(
-        Collection.objects.all(), label=_("Collection"), empty_label=_("Choose a collection")
+        Collection.objects.none(), label=_("Collection"), empty_label=_("Choose a collection")
     )
     tags = forms.CharField(
         label=_("Tags"),
         required=False,
         max_length=2000,
         help_text=_("Separated by commas; they are put on each document."),
-        widget=forms.TextInput(attrs={"class": "vTextField", "list": "known-tags", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"list": "known-tags", "autocomplete": "off"}),
     )
     files = ManyFilesField(label=_("Files"), required=False)  # type: ignore[assignment]
     folder = ManyFilesField(label=_("A folder"), required=False, widget=ManyFilesInput(attrs={"webkitdirectory": True}))
@@ -53,9 +54,14 @@ class UploadForm(forms.Form):
         required=False,
         max_length=200_000,
         help_text=_("Of pages on the web, one a line. The worker fetches them."),
-        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
     )
     announced = forms.IntegerField(required=False, min_value=0, max_value=1_000_000, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, user: User, **options: Any) -> None:
+        """user: may upload to the collections whose documents he may change."""
+        super().__init__(*args, **options)
+        self.fields["collection"].queryset = editable_collections(user)  # type: ignore[attr-defined]
 
     def clean_addresses(self) -> list[str]:
         """The lines that are not empty, each once."""
@@ -110,7 +116,7 @@ class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Document
-        fields = ("collection", "title", "file", "text")
+        fields: tuple[str, ...] = ("collection", "title", "file", "text")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -126,7 +132,8 @@ class DocumentForm(forms.ModelForm):  # type: ignore[type-arg]
         if file and text:
             raise forms.ValidationError(_("Give a file or a text, not both."))
         if not file and not text and not self.instance.url:
-            raise forms.ValidationError(_("Choose a file, or type a text."))
+            either = _("Choose a file, or type a text.") if "file" in self.fields else _("Type a text.")
+            raise forms.ValidationError(either)
         if isinstance(file, UploadedFile):
             self._check_file(file)
         if len(text.encode("utf-8", "surrogatepass")) > settings.SEARCHSITE_MAX_FILE_MB * 1024 * 1024:

@@ -144,12 +144,14 @@ def counts(upload: Upload) -> dict[str, int]:
 
 
 def cancel(upload: Upload) -> int:
-    """Stop what of the upload is not done: what waits or runs is cancelled, and unpacking ends. What is ready stays.
+    """Stop what of the upload is not done: what waits or runs is cancelled, and unpacking ends. What is ready stays,
+    and so does what was moved to another collection, which other people look after.
 
     Returns how many jobs were cancelled; their documents can be tried again.
     """
     Upload.objects.filter(pk=upload.pk).update(cancelled=True)
-    return jobs.cancel(Job.objects.filter(Q(item__upload=upload) | Q(document__upload_items__upload=upload)))
+    theirs = Q(document__upload_items__upload=upload, document__collection=upload.collection_id)
+    return jobs.cancel(Job.objects.filter(Q(item__upload=upload) | theirs))
 
 
 def try_again(upload: Upload) -> int:
@@ -159,13 +161,16 @@ def try_again(upload: Upload) -> int:
     stopped = list(UploadItem.objects.filter(upload=upload, state__in=again).exclude(archive=""))
     for item in stopped:
         try_item_again(item)
-    return len(stopped) + Document.objects.filter(upload_items__upload=upload, state__in=again).try_again()
+    documents = Document.objects.filter(collection=upload.collection_id, upload_items__upload=upload)
+    return len(stopped) + documents.filter(state__in=again).try_again()
 
 
 def try_item_again(item: UploadItem) -> None:
-    """Queue an item's work once more, whatever came of it before; nothing for a file that was refused."""
+    """Queue an item's work once more, whatever came of it before; nothing for a file that was refused, or for a
+    document that was moved to another collection."""
     if item.document:
-        item.document.try_again()
+        if item.document.collection_id == item.upload.collection_id:
+            item.document.try_again()
     elif item.archive:
         with transaction.atomic():
             Upload.objects.filter(pk=item.upload_id).update(cancelled=False)  # or what is unpacked would be cancelled

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 
 from searchsite.documents import addresses, jobs, uploads
-from searchsite.documents.models import Document, Job, State
+from searchsite.documents.models import Document, Job, Membership, Role, State
 from tests.documents.web_server import reply, serving
 
 pytestmark = pytest.mark.django_db
@@ -100,17 +100,18 @@ def test_a_document_whose_reading_failed_is_read_and_not_fetched_when_it_is_trie
     assert len(local.requests) == asked
 
 
-def test_an_address_that_is_there_is_touched_only_by_those_who_may_change_documents(public, local, working):
+def test_an_address_that_is_there_is_touched_only_by_editors_of_the_collection(public, local, working):
     url = local.url(host="127.0.0.1")
     document, _new = working(addresses.document_at, public, url)
     jobs_before = Job.objects.count()
-    adder = User.objects.create_user("adder", is_staff=True)
-    adder.user_permissions.add(Permission.objects.get(codename="add_document"))
-    item = working(addresses.add_address, uploads.begin(public, adder, "mine"), url)
+    once_an_editor = User.objects.create_user("reader", is_staff=True)
+    once_an_editor.user_permissions.set(Permission.objects.filter(codename__endswith="_document"))
+    item = working(addresses.add_address, uploads.begin(public, once_an_editor, "mine"), url)
     assert item.document is None
     assert "already" in item.reason
     assert (Job.objects.count(), document.tags.count()) == (jobs_before, 0)
-    editor = User.objects.create_superuser("editor")
+    editor = User.objects.create_user("editor")
+    Membership.objects.create(collection=public, user=editor, role=Role.EDITOR)
     item = working(addresses.add_address, uploads.begin(public, editor, "ours"), url)
     assert item.document == document
     assert [tag.name for tag in document.tags.all()] == ["ours"]

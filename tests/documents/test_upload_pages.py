@@ -1,4 +1,4 @@
-"""Uploading in the admin: what is sent with and without a script, and the page that shows what becomes of it."""
+"""Uploading in the library: what is sent with and without a script, and the page that shows what becomes of it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from django.urls import reverse
 from django.utils import translation
 
 from searchsite.documents import addresses, jobs, unpack, uploads
-from searchsite.documents.admin.uploading import unlike
 from searchsite.documents.extract import ocr
-from searchsite.documents.models import Collection, Document, Job, State, Tag, Upload, UploadItem
+from searchsite.documents.models import Collection, Document, Job, Membership, Role, State, Tag, Upload, UploadItem
+from searchsite.documents.views.uploading import unlike
 
 pytestmark = pytest.mark.django_db
 
-UPLOAD = "admin:documents_document_upload"
+UPLOAD = "upload"
 
 
 @pytest.fixture
@@ -31,16 +31,16 @@ def commit(django_capture_on_commit_callbacks):
 
 
 @pytest.fixture
-def staff(client):
-    """staff("view_document") -> signs a member of the staff in who has these permissions."""
+def member(client, public):
+    """member("editor") -> signs somebody in who has this role in the collection `public`."""
 
-    def _staff(*codenames: str) -> User:
-        user = User.objects.create_user(f"staff-{User.objects.count()}", is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    def _member(role: str) -> User:
+        user = User.objects.create_user(f"{role}-{User.objects.count()}")
+        Membership.objects.create(collection=public, user=user, role=role)
         client.force_login(user)
         return user
 
-    return _staff
+    return _member
 
 
 def text(name: str, content: bytes = b"apples") -> SimpleUploadedFile:
@@ -192,9 +192,9 @@ def test_a_copy_is_told_with_a_link_to_what_was_there_before(admin_client, publi
     assert "same content" not in page_of(admin_client, upload), "of what failed nothing is kept twice"
 
 
-def test_a_copy_in_a_collection_that_one_may_not_see_is_not_told(client, staff, public, commit):
+def test_a_copy_in_a_collection_that_one_may_not_see_is_not_told(client, member, public, commit):
     hidden = Collection.objects.create(name="Hidden", slug="hidden")
-    user = staff("add_document")
+    user = member("editor")
     upload = uploads.begin(public, user)
     with commit():
         uploads.add_file(uploads.begin(hidden, None), "secret.txt", text("x", b"same"))
@@ -221,7 +221,7 @@ def test_trying_again_is_offered_where_it_can_help(admin_client, public, code, o
     Document.objects.update(state=State.FAILED, problem={"code": code, "params": {}})
     Job.objects.all().delete()
     assert ('name="item"' in page_of(admin_client, upload)) == offered
-    again = reverse("admin:documents_document_again", args=[document.pk])
+    again = reverse("document_again", args=[document.pk])
     for address in (document.get_absolute_url(), reverse("admin:documents_document_change", args=[document.pk])):
         assert (again in admin_client.get(address).content.decode()) == offered
 
@@ -314,9 +314,9 @@ def test_two_thousand_files_are_there_exactly_once(admin_client, public):
     assert "file 1500.txt" in page_of(admin_client, upload, state="queued")
 
 
-def test_the_page_of_an_upload_asks_as_many_queries_for_many_files_as_for_few(admin_client, public, staff, client):
+def test_the_page_of_an_upload_asks_as_many_queries_for_many_files_as_for_few(admin_client, public, member, client):
     counts = []
-    staff("view_document")
+    member("editor")
     for number in (2, 150):
         upload = uploads.begin(public, None, "plans", announced=number)
         for n in range(number):
@@ -330,7 +330,7 @@ def test_the_page_of_an_upload_asks_as_many_queries_for_many_files_as_for_few(ad
         ) as page:
             assert page_of(client, upload)
         with CaptureQueriesContext(connection) as listing:
-            client.get(reverse("admin:documents_upload_changelist"))
+            admin_client.get(reverse("admin:documents_upload_changelist"))
         counts.append((len(page), len(listing)))
     assert counts[0] == counts[1]
 
@@ -374,12 +374,12 @@ def test_cancelling_stops_what_is_not_done_and_trying_again_brings_it_to_ready(a
     assert Document.objects.count() == 3
     item = upload.items.get(document=second)
     with commit():
-        admin_client.post(reverse("admin:documents_upload_again", args=[upload.pk]), {"item": item.pk})
+        admin_client.post(reverse("upload_again", args=[upload.pk]), {"item": item.pk})
     second.refresh_from_db()
     first.refresh_from_db()
     assert (second.state, first.state) == (State.READY, State.CANCELLED)
     with commit():
-        admin_client.post(reverse("admin:documents_upload_again", args=[upload.pk]))
+        admin_client.post(reverse("upload_again", args=[upload.pk]))
     assert "3 of 3 ready" in page_of(admin_client, upload)
 
 
@@ -398,7 +398,7 @@ def test_files_that_come_while_somebody_cancels_are_cancelled_too(admin_client, 
 
 def test_trying_again_leads_back_to_the_page_one_looked_at(admin_client, public):
     upload = uploads.begin(public, None)
-    again = reverse("admin:documents_upload_again", args=[upload.pk])
+    again = reverse("upload_again", args=[upload.pk])
     page = upload.get_absolute_url()
     looked_at = {"state": "failed", "page": "3"}
     assert admin_client.post(again, looked_at)["Location"] == f"{page}?state=failed&page=3"
@@ -412,48 +412,122 @@ def test_whatever_is_asked_of_the_page_it_answers(admin_client, public, query):
     assert "No file is here yet" in page_of(admin_client, upload, **query)
 
 
-def test_who_may_only_look_sees_all_and_changes_nothing(client, staff, public):
-    staff("view_document")
+def addresses_of(upload: Upload) -> list[str]:
+    """All that is about one upload."""
+    return [
+        reverse(name, args=[upload.pk]) for name in ("upload_page", "upload_cancel", "upload_again", "upload_files")
+    ]
+
+
+@pytest.mark.parametrize("role", ["reader", "nobody", "stranger"])
+def test_for_who_is_no_editor_there_are_no_uploads(client, member, public, role):
+    if role == "reader":
+        member("reader")
+    elif role == "nobody":
+        client.force_login(User.objects.create_user("nobody"))
     upload = uploads.begin(public, User.objects.create_user("somebody"), announced=1)
     uploads.add_file(upload, "a.txt", text("a.txt"))
-    assert reverse("admin:documents_upload_cancel", args=[upload.pk]) not in page_of(client, upload)
-    assert client.get(reverse("admin:documents_upload_changelist")).status_code == 200
-    assert client.get(reverse(UPLOAD)).status_code == 403
-    for address in (
-        reverse("admin:documents_upload_cancel", args=[upload.pk]),
-        reverse("admin:documents_upload_again", args=[upload.pk]),
-        reverse(f"{UPLOAD}_begin"),
-        reverse(f"{UPLOAD}_files", args=[upload.pk]),
-        reverse(UPLOAD),
-    ):
-        assert client.post(address, {"collection": public.pk, "announced": 1}).status_code == 403
+    data = {"collection": public.pk, "announced": 1}
+    page, *changes = addresses_of(upload)
+    for address in (page, reverse(UPLOAD), reverse(UPLOAD) + "?collection=public"):
+        assert client.get(address).status_code == 404
+    for address in (*changes, reverse(UPLOAD), reverse(f"{UPLOAD}_begin")):
+        assert client.post(address, data).status_code == 404
     assert Upload.objects.filter(cancelled=False).count() == 1
     assert Document.objects.get().state == State.QUEUED
 
 
-def test_who_may_only_add_sees_and_steers_their_own_uploads(client, staff, public):
-    staff("add_document")
-    addresses = begin(client, public, 1).json()
+def test_editors_see_and_steer_the_uploads_of_others_in_their_collections(client, member, public):
+    member("editor")
+    upload = uploads.begin(public, User.objects.create_user("somebody"), announced=1)
+    uploads.add_file(upload, "a.txt", text("a.txt"))
+    assert "a.txt" in page_of(client, upload)
+    assert client.post(reverse("upload_cancel", args=[upload.pk])).status_code == 302
+    hidden = Collection.objects.create(name="Hidden", slug="hidden")
+    for address in addresses_of(uploads.begin(hidden, User.objects.get(username="somebody"))):
+        assert client.post(address).status_code in (404, 405)
+    assert not Upload.objects.filter(collection=hidden, cancelled=True).exists()
+    page = client.get(reverse(UPLOAD)).content.decode()
+    assert "Public" in page
+    assert "Hidden" not in page
+    refused = begin(client, hidden, 1).json()["errors"]
+    nowhere = begin(client, Collection(pk=10**9), 1).json()["errors"]
+    assert refused == nowhere
+    assert not Upload.objects.filter(collection=hidden, announced=1).exists()
+
+
+def test_a_membership_taken_away_ends_an_upload_at_its_next_request(client, member, public):
+    member("editor")
+    addresses = begin(client, public, 2).json()
     send(client, addresses["files"], {"a.txt": b"apples"})
-    assert client.get(addresses["page"]).status_code == 200
-    assert client.post(addresses["cancel"]).status_code == 302
-    other = uploads.begin(public, User.objects.create_user("somebody"))
-    assert client.get(other.get_absolute_url()).status_code == 403
-    assert client.post(reverse("admin:documents_upload_cancel", args=[other.pk])).status_code == 403
-    assert client.get(reverse("admin:documents_upload_changelist")).status_code == 403
+    Membership.objects.update(role=Role.READER)
+    assert send(client, addresses["files"], {"b.txt": b"pears"}).status_code == 404
+    assert client.get(addresses["page"]).status_code == client.post(addresses["cancel"]).status_code == 404
+    assert Document.objects.count() == 1
+    Membership.objects.update(role=Role.EDITOR)
+    assert send(client, addresses["files"], {"b.txt": b"pears"}).status_code == 200
+
+
+def test_a_document_that_was_moved_is_no_longer_steered_by_its_upload(client, member, public):
+    member("editor")
+    upload = uploads.begin(public, None, announced=1)
+    document = uploads.add_file(upload, "a.txt", text("a.txt")).document
+    hidden = Collection.objects.create(name="Hidden", slug="hidden")
+    Document.objects.filter(pk=document.pk).update(collection=hidden)
+    assert client.post(reverse("upload_cancel", args=[upload.pk])).status_code == 302
+    assert Job.objects.get().state == State.QUEUED
+    Job.objects.update(state=State.FAILED)
+    problem = {"code": "internal", "params": {}}
+    Document.objects.update(state=State.FAILED, problem=problem)
+    document.refresh_from_db()
+    page = page_of(client, upload)
+    assert "1 failed" in page
+    assert document.get_absolute_url() not in page
+    assert document.reason not in page
+    assert 'name="item"' not in page
+    for item in ({}, {"item": upload.items.get().pk}):
+        client.post(reverse("upload_again", args=[upload.pk]), item)
+    assert Document.objects.get().state == State.FAILED
+
+
+def test_the_collection_that_a_link_names_is_chosen(admin_client, public):
+    other = Collection.objects.create(name="Other", slug="other")
+    form = admin_client.get(reverse(UPLOAD), {"collection": "other"}).context["form"]
+    assert form.initial["collection"] == other
+    assert not admin_client.get(reverse(UPLOAD)).context["form"].initial["collection"]
+    assert admin_client.get(reverse(UPLOAD), {"collection": "none"}).status_code == 404
+
+
+def test_the_admins_list_leads_to_the_page_in_the_library(client, member, public):
+    user = member("reader")
+    user.is_staff = True
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename="view_document"))
+    shown = uploads.begin(public, None)
+    hidden = uploads.begin(Collection.objects.create(name="Hidden", slug="hidden"), None)
+    listing = reverse("admin:documents_upload_changelist")
+    for role, linked in (("reader", False), ("editor", True)):
+        Membership.objects.update(role=role)
+        page = client.get(listing).content.decode()
+        assert "Public" in page
+        assert "Hidden" not in page
+        assert (shown.get_absolute_url() in page) == linked
+        led = client.get(reverse("admin:documents_upload_change", args=[shown.pk]))
+        assert (led.status_code, led.get("Location")) == ((302, shown.get_absolute_url()) if linked else (404, None))
+        assert client.get(reverse("admin:documents_upload_change", args=[hidden.pk])).status_code == 404
 
 
 def test_nobody_adds_to_the_upload_of_another(admin_client, public):
     upload = uploads.begin(public, User.objects.create_user("somebody"), announced=1)
-    assert send(admin_client, reverse(f"{UPLOAD}_files", args=[upload.pk]), {"a.txt": b"x"}).status_code == 403
+    assert send(admin_client, reverse(f"{UPLOAD}_files", args=[upload.pk]), {"a.txt": b"x"}).status_code == 404
     assert not Document.objects.exists()
 
 
 def test_reading_changes_nothing(admin_client, client, public):
     upload = uploads.begin(public, None)
     for address in (
-        reverse("admin:documents_upload_cancel", args=[upload.pk]),
-        reverse("admin:documents_upload_again", args=[upload.pk]),
+        reverse("upload_cancel", args=[upload.pk]),
+        reverse("upload_again", args=[upload.pk]),
         reverse(f"{UPLOAD}_begin"),
         reverse(f"{UPLOAD}_files", args=[upload.pk]),
     ):
@@ -470,8 +544,8 @@ def test_a_post_without_its_token_is_refused(public, admin_user):
         reverse(UPLOAD),
         reverse(f"{UPLOAD}_begin"),
         reverse(f"{UPLOAD}_files", args=[upload.pk]),
-        reverse("admin:documents_upload_cancel", args=[upload.pk]),
-        reverse("admin:documents_upload_again", args=[upload.pk]),
+        reverse("upload_cancel", args=[upload.pk]),
+        reverse("upload_again", args=[upload.pk]),
     ):
         assert strict.post(address, {"collection": public.pk, "announced": 1}).status_code == 403
     assert Upload.objects.count() == 1
@@ -486,9 +560,16 @@ def test_a_path_is_shown_as_text(admin_client, public):
     assert "\u202e" not in page
 
 
-def test_tags_in_use_are_proposed(admin_client, public):
-    Tag.objects.create(name="<b>plans")
-    assert '<option value="&lt;b&gt;plans">' in admin_client.get(reverse(UPLOAD)).content.decode()
+def test_tags_of_documents_that_one_sees_are_proposed(client, member, public, add):
+    member("editor")
+    hidden = Collection.objects.create(name="Hidden", slug="hidden")
+    add(public, "apples").tags.add(Tag.objects.create(name="<b>plans"))
+    add(hidden, "pears").tags.add(Tag.objects.create(name="layoffs"))
+    Tag.objects.create(name="nowhere")
+    page = client.get(reverse(UPLOAD)).content.decode()
+    assert '<option value="&lt;b&gt;plans">' in page
+    assert "layoffs" not in page
+    assert "nowhere" not in page
 
 
 def test_a_deleted_document_is_said_to_be_deleted(admin_client, public):

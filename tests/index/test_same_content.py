@@ -179,7 +179,7 @@ def test_the_admin_links_all_copies(public, upload, admin_client):
 def test_uploading_a_copy_says_so_and_keeps_it(public, upload, admin_client):
     first = upload(public, "beans.txt")
     page = admin_client.post(
-        reverse("admin:documents_document_upload"),
+        reverse("upload"),
         {"collection": public.pk, "files": SimpleUploadedFile("copy.txt", LONG_LINE)},
         follow=True,
     ).content.decode()

@@ -1,49 +1,5 @@
 """How states, steps and reasons look in every list of the admin."""
 
-from __future__ import annotations
+from searchsite.documents.shown import STEPS, percent_of, state_badge, step_label, with_reason
 
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext_lazy as _
-
-from searchsite.documents.models import State
-
-STEPS = {
-    "reading": _("reading"),
-    "encoding": _("encoding"),
-    "building": _("building"),
-    "calibrating": _("calibrating"),
-    "comparing": _("comparing"),
-    "fetching": _("fetching"),
-    "unpacking": _("unpacking"),
-}
-
-
-def step_label(step: str) -> str:
-    """What a job is doing, in the reader's language."""
-    return str(STEPS.get(step, step))
-
-
-def state_badge(state: str, label: str, percent: int | None = None, step: str = "") -> SafeString:
-    """A state as a coloured word, and while it is being worked on a bar, and what is being done.
-
-    percent: how far it is; None while nobody knows.
-    """
-    badge = format_html('<span class="state state-{}">{}</span>', state, label)
-    if state != State.RUNNING:
-        return badge
-    bar = mark_safe('<progress max="100"></progress>')
-    if percent is not None:
-        bar = format_html('<progress max="100" value="{0}">{0} %</progress>', percent)
-    doing = format_html('<span class="step">{}</span>', step_label(step)) if step else ""
-    return format_html("{} {}{}", badge, bar, doing)
-
-
-def with_reason(state: SafeString, reason: str) -> SafeString:
-    """A state, and below it why it failed."""
-    return format_html('{}<p class="reason">{}</p>', state, reason) if reason else state
-
-
-def percent_of(done: int | None, total: int | None) -> int | None:
-    """How far a job is, in percent; None while that is not known."""
-    return 100 * (done or 0) // total if total else None
+__all__ = ["STEPS", "percent_of", "state_badge", "step_label", "with_reason"]

@@ -37,7 +37,7 @@ class Upload(models.Model):
         return f"#{self.pk}"
 
     def get_absolute_url(self) -> str:
-        return reverse("admin:documents_upload_change", args=[self.pk])
+        return reverse("upload_page", args=[self.pk])
 
 
 class UploadItem(models.Model):

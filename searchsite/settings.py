@@ -149,6 +149,8 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit log knows who signed in
 AXES_ENABLE_ADMIN = False
+# Fields of our forms that axes keeps no copy of.
+AXES_SENSITIVE_PARAMETERS = ["username", "old_password", "new_password1", "new_password2", "csrfmiddlewaretoken"]
 
 # Mail, for links to set a password.
 _mail = env.mail("EMAIL_URL")
@@ -249,5 +251,6 @@ LOGGING = {
         # An optional package that is not installed, tried at each import of the worker: of no use to anyone.
         "django_tasks": {"level": "WARNING"},
         "django_tasks_db": {"level": "WARNING"},
+        "axes": {"level": "ERROR"},  # it says that somebody failed to sign in, but not who: our lines and entries do
     },
 }

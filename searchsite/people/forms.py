@@ -23,7 +23,7 @@ MAILS_FROM_AN_ADDRESS = 10
 BY_MAIL = {"way": "mail"}
 
 
-class OwnPasswordForm(PasswordChangeForm):  # type: ignore[type-arg]
+class OwnPasswordForm(PasswordChangeForm):
     """Asks for the old password, which may be tried as often here as on the sign-in page."""
 
     def __init__(self, *arguments: Any, request: HttpRequest, **options: Any) -> None:

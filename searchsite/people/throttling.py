@@ -6,14 +6,15 @@ whatever names, up to ten times that.
 
 from __future__ import annotations
 
+import logging
 import math
 import unicodedata
 from collections.abc import Mapping
 from ipaddress import IPv6Network
 from typing import Any
 
-from axes.handlers.database import AxesDatabaseHandler  # type: ignore[import-untyped]
-from axes.handlers.proxy import AxesProxyHandler  # type: ignore[import-untyped]
+from axes.handlers.database import AxesDatabaseHandler
+from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.db.models import Max, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +23,8 @@ from django.utils import timezone
 from searchsite.people.audit import record
 from searchsite.people.models import Action
 from searchsite.people.proxies import client_address
+
+log = logging.getLogger(__name__)
 
 OF_AN_ADDRESS = 10
 """An address may fail so many times as often as a name from it: behind one address there may be a whole office."""
@@ -47,10 +50,9 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
         refused = bool(getattr(request, "axes_locked_out", False))
         super().user_login_failed(sender, credentials, request, **signal)
         if not refused and getattr(request, "axes_locked_out", False):
-            minutes = settings.SEARCHSITE_SIGN_IN_LOCK_MINUTES
-            record(
-                Action.LOCKED_OUT, username=str(credentials.get("username", "")) or "?", details={"minutes": minutes}
-            )
+            name, minutes = str(credentials.get("username", "")) or "?", settings.SEARCHSITE_SIGN_IN_LOCK_MINUTES
+            log.warning("locked out for %s minutes: %r, from %s", minutes, name, client_address(request))
+            record(Action.LOCKED_OUT, username=name, details={"minutes": minutes})
 
     def reset_user_attempts(self, request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> int:
         # Not those of the address: who has one account would try others' passwords for ever, signing in in between.

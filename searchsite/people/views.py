@@ -15,7 +15,6 @@ from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse, reverse_lazy
-from django.utils.http import urlencode
 from django.utils.translation import get_language, gettext, override
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
@@ -29,7 +28,7 @@ ON_THE_WAY = {"sign_in", "password_forgotten", "password_new"}
 """Pages for those who are not signed in: nobody wants to be led back to them."""
 
 
-class Throttled(FormView):
+class Throttled(FormView):  # type: ignore[type-arg]
     """A page that asks for a password. After too many tries it says how long to wait, with status 429."""
 
     def form_invalid(self, form: Form) -> HttpResponse:
@@ -44,8 +43,8 @@ class Throttled(FormView):
 class SignIn(Throttled, auth.LoginView):
     template_name = "people/sign_in.html"
 
-    def get_redirect_url(self) -> str:
-        url: str = super().get_redirect_url()
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        url = super().get_redirect_url()
         try:
             return "" if resolve(urlsplit(url).path).url_name in ON_THE_WAY else url
         except (Resolver404, ValueError):
@@ -59,13 +58,13 @@ class Password(Throttled, auth.PasswordChangeView):
     form_class = OwnPasswordForm
     success_url = reverse_lazy("account")
 
-    def dispatch(self, request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponse:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponse:
         if request.user.is_authenticated and not request.user.has_usable_password():
             raise Http404  # it signs in elsewhere, and has none here
         return super().dispatch(request, *arguments, **options)  # type: ignore[return-value]
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        return {**super().get_form_kwargs(), "request": self.request}
+        return dict(super().get_form_kwargs(), request=self.request)
 
     def form_valid(self, form: Form) -> HttpResponse:
         answer = super().form_valid(form)
@@ -105,7 +104,7 @@ class Forgotten(auth.PasswordResetView):
                     email_template_name=self.email_template_name,
                     use_https=self.request.is_secure(),
                     request=self.request,
-                    extra_email_context={"days": days_valid()},
+                    extra_email_context={"days": days_valid()},  # type: ignore[dict-item]
                 )
 
         later(send)  # how long the answer takes must not tell whether there was anything to send
@@ -141,4 +140,4 @@ def account(request: HttpRequest) -> HttpResponse:
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """The admin's own sign-in page, which is ours."""
     following = request.GET.get("next") or reverse("admin:index")
-    return redirect(f"{reverse('sign_in')}?{urlencode({'next': following})}")
+    return auth.redirect_to_login(following)

@@ -30,7 +30,7 @@ for _model in (User, Group):
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin):
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
     change_form_template = "people/admin_account.html"
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
 

@@ -134,6 +134,10 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 if SEARCHSITE_USER_HEADER:
     AUTHENTICATION_BACKENDS += ["searchsite.people.backends.HeaderBackend"]
+if SEARCHSITE_OIDC:
+    AUTHENTICATION_BACKENDS += ["searchsite.people.oidc.backends.SingleSignOn"]
+    if SEARCHSITE_OIDC.only:
+        AUTHENTICATION_BACKENDS[1] = "searchsite.people.oidc.backends.SuperusersPassword"
 
 # How often passwords may be tried (searchsite/people/throttling.py), and for how long not after that.
 SEARCHSITE_SIGN_IN_FAILURES = env.number("SEARCHSITE_SIGN_IN_FAILURES", 5, 1, 1000)

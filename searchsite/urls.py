@@ -27,10 +27,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 if settings.SEARCHSITE_OIDC:
-    from searchsite.people.oidc import views as oidc
-
-    urlpatterns += [
-        path("sign-in/oidc/", oidc.start, name="oidc_start"),
-        path("sign-in/oidc/callback/", oidc.callback, name="oidc_callback"),
-        path("sign-in/oidc/failed/<slug:why>/", oidc.failed, name="oidc_failed"),
-    ]
+    urlpatterns += [path("", include("searchsite.people.oidc.urls"))]

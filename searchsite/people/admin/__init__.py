@@ -1,5 +1,5 @@
 """People in Django's admin: accounts and groups."""
 
-from searchsite.people.admin import accounts
+from searchsite.people.admin import accounts, hidden
 
-__all__ = ["accounts"]
+__all__ = ["accounts", "hidden"]

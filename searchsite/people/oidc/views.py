@@ -51,7 +51,8 @@ def callback(request: HttpRequest) -> HttpResponse:
         account = account_of(claims, protocol.configured())
     except SignOnFailed as failure:
         return _failed(failure)
-    login(request, account, backend=BACKEND)
+    account.backend = BACKEND  # and not as an argument of login(): the audit log reads it here
+    login(request, account)
     return redirect(_safe(request, wanted) or settings.LOGIN_REDIRECT_URL)
 
 

@@ -47,9 +47,9 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
     ) -> None:
         if not _with_password(credentials):
             return
-        refused = bool(getattr(request, "axes_locked_out", False))
+        refused = request is not None and locked_out(request)
         super().user_login_failed(sender, credentials, request, **signal)
-        if not refused and getattr(request, "axes_locked_out", False):
+        if request is not None and not refused and locked_out(request):
             name, minutes = str(credentials.get("username", "")) or "?", settings.SEARCHSITE_SIGN_IN_LOCK_MINUTES
             log.warning("locked out for %s minutes: %r, from %s", minutes, name, client_address(request))
             record(Action.LOCKED_OUT, username=name, details={"minutes": minutes})

@@ -185,7 +185,7 @@ def test_two_web_processes_see_each_others_changes_on_the_next_request(tmp_path)
         first, second = (Browser(port) for port in ports)
         for browser in (first, second):
             wait_until(lambda browser=browser: browser.get("/readyz")[0] == 200, what="the site")
-        status, _page = first.post("/admin/login/", username="admin", password="pw", next="/admin/")
+        status, _page = first.post("/sign-in/", username="admin", password="pw", next="/admin/")
         assert status == 200
         assert "Zebras" not in second.get("/", q="zebras and quaggas")[1]
         status, _page = first.post(

@@ -18,7 +18,7 @@ OPEN = {
     "oidc_start", "oidc_callback", "oidc_failed",
     "admin:jsi18n",  # words for scripts, the same for everybody
     "admin:login",  # leads to the sign-in page
-    "admin/r/<path:_any>",  # there for nobody
+    *("admin/r/<path:_any>", "admin:view_on_site"),  # there for nobody
 }  # fmt: skip
 
 

@@ -64,7 +64,7 @@ class Password(Throttled, auth.PasswordChangeView):
         return super().dispatch(request, *arguments, **options)  # type: ignore[return-value]
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        return dict(super().get_form_kwargs(), request=self.request)
+        return dict(super().get_form_kwargs(), request=self.request, label_suffix="")
 
     def form_valid(self, form: Form) -> HttpResponse:
         answer = super().form_valid(form)
@@ -81,6 +81,9 @@ class Forgotten(auth.PasswordResetView):
     form_class = ForgottenForm
     email_template_name = "people/password_mail.txt"
     subject_template_name = "people/password_mail_subject.txt"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return dict(super().get_form_kwargs(), label_suffix="")
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(
@@ -116,6 +119,9 @@ class NewPassword(auth.PasswordResetConfirmView):
 
     template_name = "people/new_password.html"
     success_url = reverse_lazy("sign_in")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return dict(super().get_form_kwargs(), label_suffix="")
 
     def get_user(self, uidb64: str) -> Any:
         account = super().get_user(uidb64)

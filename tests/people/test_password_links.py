@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import timedelta
 
@@ -209,7 +208,7 @@ def test_a_superuser_makes_a_link_also_for_an_account_that_never_had_a_password(
     assert "no-store" in made["Cache-Control"]
     entry = Entry.objects.get(action=Action.PASSWORD_LINK)
     assert (entry.username, entry.about, entry.about_id) == ("admin", "anna", account.pk)
-    use(client, link_in(html.unescape(made.content.decode()).replace('"', " ")))
+    use(client, link_in(made.content.decode().replace("<", " ")))
     assert signs_in(client, NEW)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,9 +13,11 @@ from searchsite.documents.access import seen_as_superuser
 from searchsite.documents.models import Collection, Document, Membership, Revision, Upload
 from searchsite.people import audit
 from searchsite.people.audit import record
-from searchsite.people.models import Action
+from searchsite.people.models import Action, Entry
 
 SETTINGS = ("name", "slug", "description", "visibility")
+IMPORTED = ("added", "updated", "renamed", "removed")
+GOING = "audited_going"
 
 
 def look(user: Any, collection_ids: Iterable[int], document: Document | None = None, about: str = "") -> None:
@@ -48,20 +51,34 @@ def document_changed(document: Document, changed: Iterable[str], moved_from: Col
         _about(Action.CHANGED, document, {"changed": others})
 
 
+def imported(collection: Collection, places: Iterable[str], counts: Mapping[str, int]) -> None:
+    """A run of an import that changed something. counts: documents, by what was done with them."""
+    changed = {word: counts[word] for word in IMPORTED if counts.get(word)}
+    if changed:
+        about = ", ".join(places)
+        record(Action.IMPORTED, about=about, collection=collection, collection_id=collection.pk, details=changed)
+
+
 def _about(action: Action, document: Document, details: dict[str, Any] | None = None) -> None:
-    record(
-        action,
-        about=_title(document),
-        about_id=document.pk,
-        collection=document.collection,
-        collection_id=document.collection_id,
-        details=details,
-    )
+    record(action, details=details, **_of_document(document, _title(document), document.collection))
+
+
+def _of_document(document: Document, title: str, collection: object) -> dict[str, Any]:
+    return {
+        "about": title,
+        "about_id": document.pk,
+        "collection": collection,
+        "collection_id": document.collection_id,
+    }
 
 
 def _title(document: Document) -> str:
-    """As `shown_title`, without reading the whole text of those that are deleted by the thousand."""
     found = Revision.objects.filter(live_for=document.pk).values_list("title", flat=True).first()
+    return _shown(document, found)
+
+
+def _shown(document: Document, found: str | None) -> str:
+    """As `shown_title`, without reading the whole text of those that are deleted by the thousand."""
     return document.title or found or document.name or document.url or f"#{document.pk}"
 
 
@@ -70,9 +87,43 @@ def _origin(origin: Any) -> type | None:
     return origin.model if isinstance(origin, QuerySet) else type(origin) if origin is not None else None
 
 
+@dataclass
+class Going:
+    """Documents that are deleted together: what names them, read once for all, and the entries about them."""
+
+    titles: dict[int, str]
+    collections: dict[int, str]
+    entries: list[Entry] = field(default_factory=list)
+
+
 def _document_goes(instance: Document, origin: Any = None, **_signal: Any) -> None:
-    if _origin(origin) is not Collection:  # else the collection's entry says it
+    if _origin(origin) is Collection:  # the collection's entry says it
+        return
+    if not isinstance(origin, QuerySet):
         _about(Action.DELETED, instance)
+        return
+    going: Going | None = getattr(origin, GOING, None)
+    if going is None:
+        going = _names_of(origin)
+        setattr(origin, GOING, going)
+    named = _shown(instance, going.titles.get(instance.pk)), going.collections.get(instance.collection_id, "")
+    going.entries.append(audit.entry(Action.DELETED, **_of_document(instance, *named)))
+
+
+def _names_of(documents: QuerySet[Document]) -> Going:
+    ids = documents.order_by().values("pk")
+    collections = Collection.objects.filter(document__in=ids).distinct()
+    return Going(
+        dict(Revision.objects.filter(live_for__in=ids).values_list("live_for", "title")),
+        dict(collections.values_list("pk", "name")),
+    )
+
+
+def _document_gone(origin: Any = None, **_signal: Any) -> None:
+    """The first of those that are deleted together is gone: by now all of them are known."""
+    going: Going | None = vars(origin).pop(GOING, None) if isinstance(origin, QuerySet) else None
+    if going is not None:
+        Entry.objects.bulk_create(going.entries, batch_size=500)
 
 
 def _collection_changes(instance: Collection, **_signal: Any) -> None:
@@ -144,6 +195,7 @@ def _upload_begun(instance: Upload, created: bool, **_signal: Any) -> None:
 def connect() -> None:
     for signal, sender, receiver in (
         (pre_delete, Document, _document_goes),
+        (post_delete, Document, _document_gone),
         (pre_save, Collection, _collection_changes),
         (post_save, Collection, _collection_changed),
         (pre_delete, Collection, _collection_goes),

@@ -13,9 +13,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from searchsite.documents.access import visible_documents
 from searchsite.documents.admin import state_badge
-from searchsite.documents.models import Change, Document, Job
+from searchsite.documents.models import Change, Job
 from searchsite.index.models import ActiveBuild, Build
+
+OF_ALL = ("passages", "size", "size_shown", "change_number")
+"""What tells how much there is in all, and so how much is hidden: for superusers."""
 
 
 @admin.register(Build)
@@ -41,6 +45,17 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Build | None = None) -> bool:
         return False  # old ones are tidied away by the next rebuild
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        columns = list(super().get_list_display(request))
+        return columns if _sees_all(request) else [name for name in columns if name not in OF_ALL]
+
+    def get_exclude(self, request: HttpRequest, obj: Build | None = None) -> Any:
+        return None if _sees_all(request) else OF_ALL
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        of_all = lookup.partition("__")[0] in OF_ALL and not _sees_all(request)
+        return not of_all and super().lookup_allowed(lookup, value, request)
 
     @admin.display(description=_("state"), ordering="state")
     def state_shown(self, build: Build) -> SafeString:
@@ -77,15 +92,17 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         active = ActiveBuild.objects.select_related("build").first()
         build = active.build if active else None
+        seen = visible_documents(request.user)
+        changed = Change.objects.filter(number__gt=build.change_number if build else 0)
+        if not _sees_all(request):
+            changed = changed.filter(document_id__in=seen.values("pk"))
         context = {
             "active": build,
             "job": Job.objects.open().filter(kind=Job.Kind.REBUILD).first(),
             "last_job": Job.objects.filter(kind=Job.Kind.REBUILD).first(),
-            "changes": Change.objects.filter(number__gt=build.change_number if build else 0)
-            .values("document_id")
-            .distinct()
-            .count(),
-            "live_documents": Document.objects.filter(live_revision__isnull=False).count(),
+            "changes": changed.values("document_id").distinct().count(),
+            "live_documents": seen.filter(live_revision__isnull=False).count(),
+            "sees_all": _sees_all(request),
             "may_rebuild": request.user.has_perm("index.add_build"),
             "title": _("Search index"),
         }
@@ -93,3 +110,7 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     class Media:
         js = ("searchsite/live.js",)
+
+
+def _sees_all(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))

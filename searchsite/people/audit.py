@@ -49,7 +49,14 @@ def following(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[
     return answer
 
 
-def record(
+def record(action: Action, **told: Any) -> Entry:
+    """Write an entry (told: as of `entry`), in the caller's transaction."""
+    written = entry(action, **told)
+    written.save()
+    return written
+
+
+def entry(
     action: Action,
     *,
     by: AbstractBaseUser | AnonymousUser | None = None,
@@ -60,7 +67,7 @@ def record(
     collection_id: int | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """Write an entry, in the caller's transaction.
+    """An entry that is not written yet.
 
     by, else username: who did it, where that is not who asked for the page. details: what JSON can hold.
     """
@@ -68,7 +75,7 @@ def record(
     request = answering.request if answering else None
     user = by or (None if username or request is None else getattr(request, "user", None))
     known = user if user is not None and user.is_authenticated else None
-    return Entry.objects.create(
+    return Entry(
         action=action,
         user_id=known.pk if known else None,
         username=(known.get_username() if known else username)[:254],

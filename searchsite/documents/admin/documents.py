@@ -5,32 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.db import transaction
+from django.db.models import ForeignKey, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 
-from searchsite.documents import addresses, jobs
-from searchsite.documents.admin import uploading
+from searchsite.documents import addresses, audited, jobs
+from searchsite.documents.access import User, editable_collections, visible_collections
 from searchsite.documents.admin.collections import DeletingWhole
 from searchsite.documents.admin.shown import percent_of, state_badge, with_reason
+from searchsite.documents.admin.within import VisibleCollections, VisibleTags
 from searchsite.documents.forms import DocumentForm, Original
-from searchsite.documents.models import Document, Job, State
+from searchsite.documents.models import Collection, Document, Job
+
+DELETED_AT_ONCE = 500
 
 
 @admin.register(Document)
 class DocumentAdmin(DeletingWhole):
     form = DocumentForm
     list_display = ("shown_title", "collection", "state_and_reason", "tags_shown", "size_shown", "updated")
-    list_filter = ("state", "collection", "tags")
+    list_filter = ("state", ("collection", VisibleCollections), ("tags", VisibleTags))
     list_select_related = ("collection", "live_revision")
     search_fields = ("title", "name", "source", "url", "live_revision__title")
     readonly_fields = (
@@ -39,6 +39,30 @@ class DocumentAdmin(DeletingWhole):
     )  # fmt: skip
     actions = ("try_again", "fetch_again", "cancel")
     list_per_page = 50
+
+    def seen(self, user: User) -> Q:
+        return Q(collection__in=visible_collections(user))
+
+    def changeable(self, user: User) -> Q:
+        return Q(collection__in=editable_collections(user))
+
+    def looked_at(self, row: Any) -> tuple[int | None, Document | None]:
+        return row.collection_id, row
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and editable_collections(request.user).exists()
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "collection":
+            kwargs["queryset"] = editable_collections(request.user).order_by("name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Document | None:
+        found: Document | None = super().get_object(request, object_id, from_field)
+        if found is not None:
+            twins = found.twins().filter(self.seen(request.user))
+            found.twins_shown = twins  # type: ignore[attr-defined]
+        return found
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
         latest = Job.objects.filter(document=OuterRef("pk")).order_by("-pk")
@@ -109,10 +133,10 @@ class DocumentAdmin(DeletingWhole):
 
     @admin.display(description=_("same content"))
     def same_content(self, document: Document) -> SafeString:
-        """Links to the other documents with exactly this content."""
+        """Links to the other documents with exactly this content that the user sees."""
         links = (
             (reverse("admin:documents_document_change", args=[twin.pk]), twin.name or twin.shown_title, twin.collection)
-            for twin in document.twins()[:20]
+            for twin in getattr(document, "twins_shown", [])[:20]
         )
         return format_html_join(", ", '<a href="{}">{}</a> ({})', links)
 
@@ -124,10 +148,8 @@ class DocumentAdmin(DeletingWhole):
 
     @admin.action(description=_("Try again"), permissions=["change"])
     def try_again(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
-        count = 0
-        for document in documents:
-            document.try_again()
-            count += 1
+        chosen = self.changeable_of(request, documents).values("pk")
+        count = Document.objects.filter(pk__in=chosen).try_again()
         self.message_user(
             request,
             ngettext("%d document is being read again.", "%d documents are being read again.", count) % count,
@@ -135,7 +157,7 @@ class DocumentAdmin(DeletingWhole):
 
     @admin.action(description=_("Fetch again"), permissions=["change"])
     def fetch_again(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
-        chosen = list(documents)
+        chosen = list(self.changeable_of(request, documents))
         fetched = [document for document in chosen if document.url]
         for document in fetched:
             addresses.fetch_again(document)
@@ -148,7 +170,8 @@ class DocumentAdmin(DeletingWhole):
 
     @admin.action(description=_("Cancel"), permissions=["change"])
     def cancel(self, request: HttpRequest, documents: QuerySet[Document]) -> None:
-        count = jobs.cancel(Job.objects.filter(document__in=documents.order_by().values("pk")))
+        chosen = self.changeable_of(request, documents)
+        count = jobs.cancel(Job.objects.filter(document__in=chosen.values("pk")))
         self.message_user(request, ngettext("%d job was cancelled.", "%d jobs were cancelled.", count) % count)
 
     def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
@@ -157,26 +180,19 @@ class DocumentAdmin(DeletingWhole):
         if "file" in form.changed_data:
             obj.name = ""  # the new file's own
         super().save_model(request, obj, form, change)
+        if change:
+            moved = "collection" in form.changed_data
+            before = Collection.objects.filter(pk=form.initial.get("collection")).first() if moved else None
+            audited.document_changed(obj, form.changed_data, before)
+        else:
+            audited.document_added(obj)
 
-    def get_urls(self) -> list[URLPattern]:
-        again = require_POST(self.admin_site.admin_view(self.again))
-        own = [path("<int:pk>/again/", again, name="documents_document_again")]
-        return [*uploading.urls(self), *own, *super().get_urls()]
-
-    def again(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Have one document read again, from its page here or, named by `next`, the one for readers."""
-        if not self.has_change_permission(request):
-            raise PermissionDenied
-        document = get_object_or_404(Document, pk=pk)
-        if document.state not in (State.QUEUED, State.RUNNING):
-            document.try_again()
-        back = request.POST.get("next", "")
-        if url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
-            return HttpResponseRedirect(back)  # the page shows that it waits
-        self.message_user(
-            request, ngettext("%d document is being read again.", "%d documents are being read again.", 1) % 1
-        )
-        return HttpResponseRedirect(reverse("admin:documents_document_change", args=[pk]))
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        # By their ids: what a search has joined cannot be locked, and thousands at once fill the memory.
+        ids = sorted(queryset.order_by().values_list("pk", flat=True))
+        with transaction.atomic():
+            for first in range(0, len(ids), DELETED_AT_ONCE):
+                Document.objects.filter(pk__in=ids[first : first + DELETED_AT_ONCE]).delete()
 
     class Media:
         js = ("searchsite/live.js",)

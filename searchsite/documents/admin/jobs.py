@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from searchsite.documents import addresses, jobs, uploads
+from searchsite.documents.access import User, editable_collections, visible_collections
 from searchsite.documents.admin.shown import percent_of, state_badge, step_label, with_reason
-from searchsite.documents.models import Job, JobQuerySet, State
+from searchsite.documents.admin.within import WithinRoles
+from searchsite.documents.models import Collection, Document, Job, State
 
 LABELS = {
     Job.Kind.INGEST: _("Read #%d"),
@@ -27,7 +30,9 @@ LABELS = {
 
 
 @admin.register(Job)
-class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class JobAdmin(WithinRoles):
+    """Shows the jobs about what the user sees, and those of the whole site, such as a rebuild of the index."""
+
     list_display = ("label", "about", "state_and_reason", "created", "duration")
     fields = (
         "label", "about", "state_shown", "reason_shown", "step_shown", "attempts", "created", "started", "finished",
@@ -35,8 +40,21 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )  # fmt: skip
     readonly_fields = fields
     list_filter = ("state", "kind")
-    list_select_related = ("document", "document__live_revision", "item")
+    list_select_related = ("document", "document__live_revision", "item__upload")
     actions = ("try_again", "cancel")
+
+    def seen(self, user: User) -> Q:
+        return _of_site() | _about(visible_collections(user))
+
+    def changeable(self, user: Any) -> Q:
+        """Those that may be tried again and cancelled."""
+        about = _about(editable_collections(user)) if user.has_perm("documents.change_document") else Q(pk__in=[])
+        return about | _of_site() if user.has_perm("index.add_build") else about
+
+    def looked_at(self, row: Job) -> tuple[int | None, Document | None]:
+        if row.item:
+            return row.item.upload.collection_id, None
+        return (row.document.collection_id, row.document) if row.document else (None, None)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -60,8 +78,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("document or archive"))
     def about(self, job: Job) -> str | SafeString:
         if job.item:
-            upload = reverse("admin:documents_upload_change", args=[job.item.upload_id])
-            return format_html('<a href="{}">{}</a>', upload, job.item.name)
+            return format_html('<a href="{}">{}</a>', job.item.upload.get_absolute_url(), job.item.name)
         return str(job.document or "")
 
     @admin.display(description=_("state"), ordering="state")
@@ -89,22 +106,32 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=_("Try again"), permissions=["view"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:
-        if not request.user.has_perm("documents.change_document"):
-            raise PermissionDenied
         over = [State.FAILED, State.READY, State.CANCELLED]
-        for job in chosen.filter(state__in=over).select_related("document", "item__document"):
+        for job in self._steerable(request, chosen).filter(state__in=over).select_related("document", "item__document"):
             _queue_again(job)
         self.message_user(request, _("The jobs are queued once more."))
 
     @admin.action(description=_("Cancel"), permissions=["view"])
-    def cancel(self, request: HttpRequest, chosen: JobQuerySet) -> None:
-        if not request.user.has_perm("documents.change_document"):
-            raise PermissionDenied
-        count = jobs.cancel(chosen)
+    def cancel(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:
+        steerable = self._steerable(request, chosen)
+        count = jobs.cancel(Job.objects.filter(pk__in=steerable.values("pk")))
         self.message_user(request, ngettext("%d job was cancelled.", "%d jobs were cancelled.", count) % count)
+
+    def _steerable(self, request: HttpRequest, chosen: QuerySet[Job]) -> QuerySet[Job]:
+        if not any(map(request.user.has_perm, ("documents.change_document", "index.add_build"))):
+            raise PermissionDenied
+        return self.changeable_of(request, chosen)
 
     class Media:
         js = ("searchsite/live.js",)
+
+
+def _about(collections: QuerySet[Collection]) -> Q:
+    return Q(document__collection__in=collections) | Q(item__upload__collection__in=collections)
+
+
+def _of_site() -> Q:
+    return Q(document=None, item=None)
 
 
 def _queue_again(job: Job) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -27,7 +27,7 @@ from searchsite.insight.models import Comparison
 
 @admin.register(Comparison)
 class ComparisonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Shows comparisons of collections that the user may read, and of what is no collection."""
+    """Shows comparisons of collections that the user may read, and of folders."""
 
     list_display = ("__str__", "about", "source_shown", "state_and_result", "created")
     list_select_related = ("collection",)
@@ -41,7 +41,17 @@ class ComparisonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Comparison]:
         found: QuerySet[Comparison] = super().get_queryset(request)
-        return found.filter(Q(collection=None) | Q(collection__in=visible_collections(request.user)))
+        if getattr(request.user, "is_superuser", False):
+            return found
+        # Of a collection that was deleted nobody knows any more who might read it.
+        of_none = Q(source=Comparison.Source.FOLDER)
+        return found.filter(of_none | Q(collection__in=visible_collections(request.user)))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Comparison:
+        found: Comparison | None = super().get_object(request, object_id, from_field)
+        if found is None:
+            raise Http404  # the same for what is not there and for what may not be seen
+        return found
 
     @admin.display(description=_("compared on"))
     def about(self, comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from encoder import EncoderError
-from searchsite.documents.admin.upload_page import grouped
+from searchsite.documents.views.upload_page import grouped
 from searchsite.index import backends
 
 ROUNDING = 1e-5  # more than this, two ways of computing the same in float32 do not differ

@@ -1,5 +1,5 @@
-"""People in Django's admin: accounts and groups."""
+"""People in Django's admin: accounts and groups, and the audit log."""
 
-from searchsite.people.admin import accounts, hidden
+from searchsite.people.admin import accounts, hidden, log
 
-__all__ = ["accounts", "hidden"]
+__all__ = ["accounts", "hidden", "log"]

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.signals import pre_delete
 
 from searchsite.documents.models.changes import Change, ChangeCounter
@@ -40,9 +41,13 @@ def since(number: int, upto: int) -> list[int]:
     return sorted(set(changed.values_list("document_id", flat=True)))
 
 
-def _document_deleted(instance: Any, **_signal: Any) -> None:
-    # Sent inside the deletion's transaction, also for querysets and for a collection's cascade.
-    record([instance.pk])
+def _document_deleted(instance: Any, origin: Any = None, **_signal: Any) -> None:
+    # Sent inside the deletion's transaction. Documents, and a collection with its own, have been recorded at once for
+    # all of them (models.documents.lock_for_deletion); many collections have not.
+    collection = apps.get_model("documents", "Collection")
+    of = origin.model if isinstance(origin, QuerySet) else type(origin)
+    if of is not type(instance) and not isinstance(origin, collection):
+        record([instance.pk])
 
 
 def connect() -> None:

@@ -190,3 +190,20 @@ def test_documents_without_content_are_no_copies_of_each_other(public, settings)
     first, second = (document_at(public, f"http://127.0.0.1/{n}")[0] for n in range(2))
     assert first.content_hash == second.content_hash
     assert not first.twins()
+
+
+@pytest.mark.parametrize("of", ["a document", "documents", "a collection", "collections"])
+def test_whatever_way_documents_are_deleted_each_is_told_to_the_indexes_once(public, add, of):
+    ids = [add(public, text).pk for text in ("apples", "pears", "plums")]
+    before = changes.lock().value
+    gone = {"a document": ids[:1], "documents": ids[1:]}.get(of, ids)
+    if of == "a document":
+        Document.objects.get(pk=ids[0]).delete()
+    elif of == "documents":
+        Document.objects.filter(pk__in=gone).delete()
+    elif of == "a collection":
+        public.delete()
+    else:
+        Collection.objects.all().delete()
+    assert sorted(Change.objects.filter(number__gt=before).values_list("document_id", flat=True)) == gone
+    assert not Document.objects.filter(pk__in=gone).exists()

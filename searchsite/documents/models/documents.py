@@ -143,10 +143,11 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
 
 def lock_for_deletion(documents: DocumentQuerySet) -> None:
-    """Lock the change counter and then these rows, as everybody does who changes what is findable. What belongs to
-    them is collected after that, so a worker cannot store a passage that nobody deletes."""
+    """Lock the change counter and then these rows, as everybody does who changes what is findable, and record that
+    they go. What belongs to them is collected after that, so a worker cannot store a passage that nobody deletes."""
     changes.lock()
-    list(documents.order_by("pk").select_for_update().values_list("pk", flat=True))
+    if ids := list(documents.order_by("pk").select_for_update().values_list("pk", flat=True)):
+        changes.record(ids)
 
 
 class Document(models.Model):

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from searchsite.people.audit import record
+from searchsite.people.links import has_password_here
 from searchsite.people.models import Action, Entry
 from searchsite.people.proxies import client_address
 
@@ -44,7 +45,7 @@ class ForgottenForm(PasswordResetForm):
 
     def get_users(self, email: str) -> Iterator[User]:
         for user in super().get_users(email):
-            if may_be_mailed(user, self.request):
+            if has_password_here(user) and may_be_mailed(user, self.request):
                 record(Action.PASSWORD_LINK, about=user.get_username(), about_id=user.pk, details=BY_MAIL)
                 yield user
 

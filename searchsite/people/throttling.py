@@ -62,8 +62,11 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
     def reset_attempts(
         self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
     ) -> int:
-        username = name_to_count(username) if username else username
-        number: int = super().reset_attempts(ip_address=ip_address, username=username, ip_or_username=ip_or_username)
+        number: int = super().reset_attempts(
+            ip_address=_network(ip_address),
+            username=name_to_count(username) if username else None,
+            ip_or_username=ip_or_username,
+        )
         return number
 
 
@@ -88,8 +91,12 @@ def username(request: HttpRequest, credentials: Mapping[str, Any] | None) -> str
 
 
 def address(request: HttpRequest) -> str | None:
-    """AXES_CLIENT_IP_CALLABLE: of an IPv6 address the first half, since one customer has all that begin with it."""
-    told = client_address(request)
+    """AXES_CLIENT_IP_CALLABLE."""
+    return _network(client_address(request))
+
+
+def _network(told: str | None) -> str | None:
+    """Of an IPv6 address the first half, since one customer has all that begin with it."""
     return str(IPv6Network((told, 64), strict=False).network_address) if told and ":" in told else told
 
 

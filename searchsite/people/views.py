@@ -22,7 +22,7 @@ from django.views.generic import FormView
 from searchsite.people import throttling
 from searchsite.people.audit import later
 from searchsite.people.forms import ForgottenForm, OwnPasswordForm
-from searchsite.people.links import days_valid
+from searchsite.people.links import days_valid, has_password_here
 
 ON_THE_WAY = {"sign_in", "password_forgotten", "password_new"}
 """Pages for those who are not signed in: nobody wants to be led back to them."""
@@ -59,7 +59,7 @@ class Password(Throttled, auth.PasswordChangeView):
     success_url = reverse_lazy("account")
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponse:
-        if request.user.is_authenticated and not request.user.has_usable_password():
+        if request.user.is_authenticated and not has_password_here(request.user):
             raise Http404  # it signs in elsewhere, and has none here
         return super().dispatch(request, *arguments, **options)  # type: ignore[return-value]
 
@@ -139,7 +139,11 @@ class NewPassword(auth.PasswordResetConfirmView):
 def account(request: HttpRequest) -> HttpResponse:
     """What the site knows of whoever asks."""
     assert isinstance(request.user, User)
-    return render(request, "people/account.html", {"groups": request.user.groups.order_by("name")})
+    return render(
+        request,
+        "people/account.html",
+        {"groups": request.user.groups.order_by("name"), "password_here": has_password_here(request.user)},
+    )
 
 
 @login_not_required

@@ -73,6 +73,20 @@ def test_who_signs_in_elsewhere_has_no_password_to_change(client):
     assert client.get("/account/password/").status_code == 404
 
 
+def test_where_passwords_are_for_superusers_alone_others_have_none(anna, settings):
+    from types import SimpleNamespace
+
+    settings.SEARCHSITE_OIDC = SimpleNamespace(only=True, name="Elsewhere")
+    boss = User.objects.create_superuser("boss", "boss@example.com", PASSWORD)
+    offered = {}
+    for account in (anna, boss):
+        client = Client()
+        client.force_login(account)
+        page = client.get("/account/").content.decode()
+        offered[account.username] = ("/account/password/" in page, client.get("/account/password/").status_code)
+    assert offered == {"anna": (False, 404), "boss": (True, 200)}
+
+
 def test_an_account_that_is_made_inactive_is_out_at_once_and_stays_out(anna):
     here = signed_in()
     User.objects.update(is_active=False)

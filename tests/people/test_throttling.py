@@ -180,6 +180,12 @@ def test_a_command_unlocks_an_account_however_its_name_is_written(client):
     assert sign_in(client, password=PASSWORD).status_code == 302
 
 
+def test_a_command_unlocks_an_address(client):
+    fail(client, address="2001:db8:1:2::1")
+    call_command("axes_reset_ip", "2001:db8:1:2::2")
+    assert sign_in(client, password=PASSWORD, address="2001:db8:1:2::1").status_code == 302
+
+
 def test_the_admin_has_no_way_in_of_its_own(client):
     boss = User.objects.create_superuser("boss", password=PASSWORD)
     answer = client.post("/admin/login/?next=/admin/auth/user/", {"username": "boss", "password": PASSWORD})

@@ -27,6 +27,7 @@ SEARCHSITE_PORT = env.number("SEARCHSITE_PORT", 8000, 1, 65535)
 # Addresses of proxies whose word is taken for where a request comes from (X-Forwarded-For).
 SEARCHSITE_PROXIES = env.networks("SEARCHSITE_PROXIES", [])
 SEARCHSITE_REQUIRE_LOGIN = env.yes_no("SEARCHSITE_REQUIRE_LOGIN")
+SEARCHSITE_AUDIT_DAYS = env.number("SEARCHSITE_AUDIT_DAYS", 0, 0, 100_000)  # 0: entries of the audit log stay
 # A header in which such a proxy says who has signed in to it.
 SEARCHSITE_USER_HEADER = env.header("SEARCHSITE_USER_HEADER")
 if SEARCHSITE_USER_HEADER and (not SEARCHSITE_PROXIES or any(network.prefixlen == 0 for network in SEARCHSITE_PROXIES)):
@@ -229,6 +230,7 @@ SEARCHSITE_PICTURES_MB = env.number("SEARCHSITE_PICTURES_MB", 200, 1, 1_000_000)
 # Text typed into a form. More than the limit, so that it is the form that refuses, in a sentence, and not the request.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * SEARCHSITE_MAX_FILE_MB * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 2000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a tick box each: of a long list all may be chosen
 
 # The libraries that compute (torch, faiss) wait for each other's threads spinning, unless told before they are loaded.
 # With a worker and a web server on the same cores that costs more than the work: three times, measured.

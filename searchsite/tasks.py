@@ -18,6 +18,7 @@ from searchsite.documents.models import ChangeCounter, Job, Worker
 from searchsite.documents.storage import ContentAddressedStorage
 from searchsite.index import build, fitness, ingest, lexical_follow
 from searchsite.insight import poolings
+from searchsite.people.models import Entry
 from searchsite.search import calibration
 
 HANDLERS: dict[str, jobs.Handler] = {
@@ -29,6 +30,7 @@ HANDLERS: dict[str, jobs.Handler] = {
     Job.Kind.COMPARE: poolings.compare_waiting,
 }
 TURN_SECONDS = 2.0
+SWEPT_AT_ONCE = 1000  # entries of the audit log
 WAIT_SECONDS = 10.0  # for another thread or process that writes to the lexical index
 
 
@@ -65,6 +67,7 @@ def upkeep(worker: str) -> None:
     calibration.queue_when_due()
     fitness.keep_up()
     sweep_originals()
+    sweep_audit_log()
     if jobs.claimable():
         wake_worker()
     living = set(
@@ -83,6 +86,14 @@ def sweep_originals() -> None:
     originals = storages["originals"]
     if isinstance(originals, ContentAddressedStorage):
         originals.sweep()
+
+
+def sweep_audit_log() -> None:
+    """Remove entries of the audit log that are older than they are to be kept, some at a time."""
+    if settings.SEARCHSITE_AUDIT_DAYS:
+        too_old = timezone.now() - timedelta(days=settings.SEARCHSITE_AUDIT_DAYS)
+        oldest = Entry.objects.filter(when__lt=too_old).order_by("when").values_list("pk", flat=True)
+        Entry.objects.filter(pk__in=list(oldest[:SWEPT_AT_ONCE])).delete()
 
 
 def keep_lexical_inline(**_signal: Any) -> None:

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from django.core.files import File
 from django.db import IntegrityError, transaction
 
+from searchsite.documents import audited
 from searchsite.documents.models import Collection, Document, Tag
 from searchsite.documents.problems import Problem
 from searchsite.documents.revisions import renamed
@@ -144,6 +145,13 @@ def run(one: Import, planned: Plan) -> None:
 
     A run that was killed is gone on with by the next. Nothing is removed when a place can suddenly not be read.
     """
+    try:
+        _bring_in_line(one, planned)
+    finally:  # what was done until somebody stopped it is written down, too
+        audited.imported(one.collection, (str(root.path) for root in planned.roots), one.counts)
+
+
+def _bring_in_line(one: Import, planned: Plan) -> None:
     done: set[str] = set()
     broken = False
     for root in planned.roots:

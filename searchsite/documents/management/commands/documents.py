@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.text import slugify
 
-from searchsite.documents import addresses, importing, uploads
+from searchsite.documents import addresses, audited, importing, uploads
 from searchsite.documents.extract.kinds import KINDS
 from searchsite.documents.models import Collection, Document, State, Tag
 from searchsite.documents.problems import Problem
@@ -115,7 +115,9 @@ class Command(BaseCommand):
         except Problem as problem:
             self.stderr.write(f"{addresses.without_password(url)}: {problem}")
         else:
-            if not is_new:
+            if is_new:
+                audited.document_added(document)
+            else:
                 addresses.fetch_again(document)
             document.tags.add(*tags)
             self.stdout.write(f"{document.url} is fetched by the worker.")

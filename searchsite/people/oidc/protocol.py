@@ -70,7 +70,8 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
     @property
     def basic_auth(self) -> bool:
         """Whether the secret goes into a header: where the provider does not say that it may go into the body."""
-        return "client_secret_post" not in self.openid_config.get("token_endpoint_auth_methods_supported", ())
+        ways = self.openid_config.get("token_endpoint_auth_methods_supported")
+        return not (isinstance(ways, list) and "client_secret_post" in ways)
 
     def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
         return request.build_absolute_uri(reverse("oidc_callback"))

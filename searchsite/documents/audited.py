@@ -163,7 +163,7 @@ def _membership_changed(instance: Membership, created: bool, **_signal: Any) -> 
         _membership(Action.MEMBER_CHANGED, instance, [before, instance.role])
 
 
-def _membership_gone(instance: Membership, origin: Any = None, **_signal: Any) -> None:
+def _membership_goes(instance: Membership, origin: Any = None, **_signal: Any) -> None:
     if _origin(origin) is not Collection:
         _membership(Action.MEMBER_REMOVED, instance, instance.role)
 
@@ -201,7 +201,7 @@ def connect() -> None:
         (pre_delete, Collection, _collection_goes),
         (pre_save, Membership, _membership_changes),
         (post_save, Membership, _membership_changed),
-        (post_delete, Membership, _membership_gone),
+        (pre_delete, Membership, _membership_goes),  # an account that is deleted has its name still
         (post_save, Upload, _upload_begun),
     ):
         signal.connect(receiver, sender=sender, dispatch_uid=f"documents.audited.{receiver.__name__}")

@@ -107,6 +107,9 @@ def test_a_sign_in_ends_that_of_another_in_the_same_browser(client, provider):
     come_back(client, provider)
     assert who(client).username == "ada"
     assert "kept" not in client.session
+    assert Entry.objects.get(action=Action.SIGNED_OUT).user == other
+    added = Entry.objects.get(action=Action.ACCOUNT_ADDED, about="ada")
+    assert added.username == "", "not by whoever was signed in before"
 
 
 def test_the_way_out_has_pkce_a_nonce_and_a_state_and_is_begun_by_a_form_of_ours_alone(client, provider):

@@ -174,7 +174,7 @@ def test_a_providers_address_with_a_query_of_its_own_keeps_it(client, provider, 
 @pytest.mark.parametrize(
     "published",
     [{"issuer": "https://other.example"}, {"token_endpoint": "http://login.example/token"}, {"jwks_uri": None},
-     {"userinfo_endpoint": "ftp://x/"}, {"authorization_endpoint": "javascript:alert(1)"}],
+     {"jwks_uri": "https://["}, {"userinfo_endpoint": "ftp://x/"}, {"authorization_endpoint": "javascript:alert(1)"}],
     ids=str,
 )  # fmt: skip
 def test_what_a_provider_publishes_must_be_its_own_and_https(client, provider, monkeypatch, published):

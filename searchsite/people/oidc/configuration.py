@@ -81,7 +81,10 @@ def _check(issuer: str) -> None:
 
 def trustworthy(address: str) -> bool:
     """Whether what is read from there cannot be changed on the way: https, or this computer itself."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname)))
 
 

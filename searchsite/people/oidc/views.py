@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -48,6 +48,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     """Sign in whoever the provider sends back."""
     try:
         claims, wanted = protocol.finish(request)
+        logout(request)  # else the audit log would name whoever was signed in for what follows
         account = account_of(claims, protocol.configured())
     except SignOnFailed as failure:
         return _failed(failure)
@@ -64,7 +65,8 @@ def _safe(request: HttpRequest, address: str) -> str:
 
 def _failed(failure: SignOnFailed, next_address: str = "") -> HttpResponse:
     """To a page of its own, so that neither reloading it nor signing in from there leads back to a used address."""
-    log.warning("signing in through %s failed: %s", protocol.configured().issuer, failure)
+    level = logging.INFO if failure.why in (Why.EXPIRED, Why.DENIED) else logging.WARNING
+    log.log(level, "signing in through %s failed: %s", protocol.configured().issuer, failure)
     query = {"next": next_address} if next_address and len(next_address) <= LONGEST_NEXT else None
     return redirect(reverse("oidc_failed", args=[failure.why.value], query=query))
 

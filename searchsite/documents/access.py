@@ -14,7 +14,7 @@ User = AbstractBaseUser | AnonymousUser
 def visible_collections(user: User) -> QuerySet[Collection]:
     """The collections that `user` may read. Superusers read all; nobody else sees a members' collection unasked."""
     collections = Collection.objects.all()
-    if not user.is_authenticated or not user.is_active:
+    if not _is_somebody(user):
         closed = settings.SEARCHSITE_REQUIRE_LOGIN
         return collections.none() if closed else collections.filter(visibility=Collection.Visibility.PUBLIC)
     if getattr(user, "is_superuser", False):
@@ -40,8 +40,14 @@ def as_member(user: User, role: Role) -> Q:
     return Q(pk__in=able.filter(user=user.pk)) | Q(pk__in=able.filter(group__user=user.pk))
 
 
+def _is_somebody(user: User) -> bool:
+    """Whether it is an account that may sign in. One that is not saved has no id, and "no id" would be looked for: it
+    is what a membership of the other kind has."""
+    return bool(user.is_authenticated and user.is_active and user.pk is not None)
+
+
 def _with_role(user: User, role: Role) -> QuerySet[Collection]:
-    if not user.is_authenticated or not user.is_active:
+    if not _is_somebody(user):
         return Collection.objects.none()
     if getattr(user, "is_superuser", False):
         return Collection.objects.all()
@@ -69,7 +75,7 @@ def role_in(user: User, collection: Collection) -> Role | None:
 
 def seen_as_superuser(user: User) -> QuerySet[Collection]:
     """The members' collections that `user` sees for being a superuser alone: a look into one is written down."""
-    if not (user.is_authenticated and user.is_active and getattr(user, "is_superuser", False)):
+    if not (_is_somebody(user) and getattr(user, "is_superuser", False)):
         return Collection.objects.none()
     restricted = Collection.objects.filter(visibility=Collection.Visibility.MEMBERS)
     return restricted.exclude(as_member(user, Role.READER))

@@ -197,7 +197,8 @@
     alarm.hidden = !sentence;
   }
 
-  // Resolves to {status, answer}: answer is the JSON, or null; status 0 where the network failed, 403 signed out.
+  // Resolves to {status, answer}: answer is the JSON, or null; status 0 where the network failed, 403 where one is signed
+  // out, or is no editor any more: then there is nothing at that address (404), or a page to sign in on.
   function post(address, body, onProgress) {
     return new Promise((resolve) => {
       const request = new XMLHttpRequest();
@@ -211,7 +212,7 @@
         let answer = null;
         try { answer = JSON.parse(request.responseText); } catch { /* a page, and no answer to this */ }
         const elsewhere = request.status && new URL(request.responseURL).pathname !== new URL(address, location.href).pathname;
-        resolve({status: elsewhere && !answer ? 403 : request.status, answer});
+        resolve({status: (elsewhere && !answer) || request.status === 404 ? 403 : request.status, answer});
       });
       request.send(body);
     });

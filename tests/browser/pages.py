@@ -20,9 +20,9 @@ def fill(pages: int = 12) -> dict[str, str]:
     from django.contrib.auth.models import User
     from django.urls import reverse
 
-    from searchsite.documents.models import Collection, Document, Job, State
+    from searchsite.documents.models import Collection, Document, Job, State, Tag
 
-    User.objects.create_superuser("admin", password="admin")
+    admin = User.objects.create_superuser("admin", password="admin")
     handbook = Collection.objects.create(
         name="Handbook",
         slug="handbook",
@@ -30,6 +30,9 @@ def fill(pages: int = 12) -> dict[str, str]:
         visibility=Collection.Visibility.PUBLIC,
     )
     Collection.objects.create(name="Empty", slug="empty")
+    minutes = Collection.objects.create(name="Minutes", slug="minutes", description="Of meetings, for few.")
+    for n in range(60):
+        Document(collection=minutes, title=f"Meeting {n + 1}", text=f"What was said, {n}.").save()
     english, chinese = sorted(HANDBOOK.glob("en-*.md")), sorted(HANDBOOK.glob("zh-*.md"))
     lost = HANDBOOK / "en-lost-laptop.md"
     for path in {lost, *english[: pages // 2], *chinese[: pages // 2]}:
@@ -53,6 +56,8 @@ def fill(pages: int = 12) -> dict[str, str]:
     laptop = Document.objects.get(source=lost.name)
     upload = upload_of(handbook, [laptop, long, failed, queued, running])
     compared, over_budget = comparisons_of(handbook)
+    members_of(handbook, admin)
+    laptop.tags.set(Tag.objects.all())
     question = "What if my laptop is stolen?"
     passage = laptop.live_revision.passages.filter(text__contains="local police").first()  # type: ignore[union-attr]
     return {
@@ -85,10 +90,27 @@ def fill(pages: int = 12) -> dict[str, str]:
         "collection": reverse("admin:documents_collection_change", args=[handbook.pk]),
         "documents": reverse("admin:documents_document_changelist"),
         "document-admin": reverse("admin:documents_document_change", args=[laptop.pk]),
-        "upload": reverse("admin:documents_document_upload"),
-        "upload-chosen": reverse("admin:documents_document_upload"),
-        "upload-midway": reverse("admin:documents_document_upload"),
-        "upload-over": reverse("admin:documents_document_upload"),
+        "library": reverse("library"),
+        "library-new": reverse("collection_new"),
+        "library-reader": reverse("library"),
+        "library-collection": reverse("collection", args=["handbook"]),
+        "library-collection-reader": reverse("collection", args=["handbook"]),
+        "library-collection-failed": f"{reverse('collection', args=['handbook'])}?state=failed",
+        "library-collection-found": f"{reverse('collection', args=['handbook'])}?title=laptop",
+        "library-collection-empty": reverse("collection", args=["empty"]),
+        "library-collection-many": f"{reverse('collection', args=['minutes'])}?page=2",
+        "library-add": reverse("document_add", args=["handbook"]),
+        "library-members": reverse("members", args=["handbook"]),
+        "library-settings": reverse("collection_settings", args=["handbook"]),
+        "library-edit": reverse("document_edit", args=[laptop.pk]),
+        "library-delete": reverse("document_delete", args=[laptop.pk]),
+        "library-delete-many": reverse("collection", args=["handbook"]),
+        "library-document": laptop.get_absolute_url(),  # type: ignore[union-attr]
+        "library-document-failed": failed.get_absolute_url(),
+        "upload": reverse("upload"),
+        "upload-chosen": reverse("upload"),
+        "upload-midway": reverse("upload"),
+        "upload-over": reverse("upload"),
         "upload-state": upload.get_absolute_url(),
         "upload-failed": f"{upload.get_absolute_url()}?state=failed",
         "uploads": reverse("admin:documents_upload_changelist"),
@@ -103,6 +125,20 @@ def fill(pages: int = 12) -> dict[str, str]:
     }
 
 
+def members_of(collection, admin) -> None:
+    """People and groups in each role."""
+    from django.contrib.auth.models import Group, User
+
+    from searchsite.documents.models import Membership, Role
+
+    people = [admin, *(User.objects.create_user(name) for name in ("maria", "王小明", "a.very.long.name@example.com"))]
+    User.objects.filter(username="maria").update(first_name="Maria", last_name="Sanders-Winterbottom")
+    roles = (Role.MANAGER, Role.EDITOR, Role.READER, Role.READER)
+    for person, role in zip(people, roles, strict=True):
+        Membership.objects.create(collection=collection, user=person, role=role)
+    Membership.objects.create(collection=collection, group=Group.objects.create(name="People & culture"), role="editor")
+
+
 def upload_of(collection, documents):
     """An upload of these documents, and of files in the other states that a file can be in."""
     from django.contrib.auth.models import User
@@ -110,7 +146,7 @@ def upload_of(collection, documents):
     from searchsite.documents import uploads
     from searchsite.documents.models import Job, State, UploadItem
 
-    upload = uploads.begin(collection, User.objects.get(), "handbook, 2026；预算", announced=8)
+    upload = uploads.begin(collection, User.objects.get(username="admin"), "handbook, 2026；预算", announced=8)
     items = [UploadItem(upload=upload, name=f"papers/{document.pk}.md", document=document) for document in documents]
     empty, password = ({"code": code, "params": {}} for code in ("empty_file", "archive_password"))
     refused = {"state": State.FAILED, "problem": empty}
@@ -182,6 +218,16 @@ def looks() -> dict[str, str]:
 
 ADMIN = {
     *("admin", "collections", "collection", "documents", "document-admin", "jobs", "builds", "tags", "uploads"),
+    *("library", "library-new", "library-collection", "library-collection-failed", "library-collection-found"),
+    *(
+        "library-collection-empty",
+        "library-collection-many",
+        "library-add",
+        "library-members",
+        "library-settings",
+        "library-edit",
+    ),
+    *("library-delete", "library-delete-many", "library-document", "library-document-failed"),
     *("upload", "upload-chosen", "upload-midway", "upload-over", "upload-state", "upload-failed"),
     *("lab", "lab-error", "lab-look", "lab-random", "lab-in-use", "comparisons", "comparison", "comparison-failed"),
 }

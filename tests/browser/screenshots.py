@@ -123,7 +123,7 @@ def send_some(page) -> None:
             route.continue_()
 
     page.route("**/files/", hold_later_ones)
-    page.click("input[type=submit]")
+    page.click("#upload-form button")
     page.wait_for_selector(".is-taken")
     page.wait_for_timeout(500)
 
@@ -138,7 +138,7 @@ def send_all(page) -> None:
         route.continue_() if len(sent) == 1 else route.abort()
 
     page.route("**/files/", lose_later_ones)
-    page.click("input[type=submit]")
+    page.click("#upload-form button")
     page.wait_for_selector("[data-to=page]:not([hidden])", timeout=60_000)
 
 
@@ -160,7 +160,15 @@ def open_tips(page) -> None:
     page.click(".tips > summary")
 
 
+def tick_some(page) -> None:
+    for number in range(3):
+        page.locator(".tick input").nth(number).check()
+    page.click("button[value=delete]")
+    page.wait_for_selector(".titles")
+
+
 PREPARATION = {
+    "library-delete-many": tick_some,
     "upload-chosen": choose,
     "upload-midway": send_some,
     "upload-over": send_all,

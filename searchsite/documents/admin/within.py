@@ -97,6 +97,9 @@ class WithinRoles(admin.ModelAdmin):  # type: ignore[type-arg]
 class VisibleCollections(admin.RelatedFieldListFilter):
     """Offers the collections that the user sees."""
 
+    def has_output(self) -> bool:
+        return super().has_output() or bool(self.used_parameters)  # else Django shows all rows, not the ones asked for
+
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         return list(visible_collections(request.user).order_by("name").values_list("pk", "name"))
 

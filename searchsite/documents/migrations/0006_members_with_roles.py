@@ -18,6 +18,19 @@ def readers(apps, _schema_editor):
         Membership.objects.bulk_create(made, batch_size=500)
 
 
+def members(apps, _schema_editor):
+    """The way back: whoever has a role can read."""
+    Collection = apps.get_model("documents", "Collection")
+    Membership = apps.get_model("documents", "Membership")
+    for name in ("user", "group"):
+        through = getattr(Collection, f"{name}s").through
+        pairs = Membership.objects.exclude(**{name: None}).values_list("collection_id", f"{name}_id")
+        made = (
+            through(**{"collection_id": collection, f"{name}_id": member}) for collection, member in pairs.iterator()
+        )
+        through.objects.bulk_create(made, batch_size=500)
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
@@ -99,7 +112,7 @@ class Migration(migrations.Migration):
                 violation_error_message="This group is a member already.",
             ),
         ),
-        migrations.RunPython(readers, migrations.RunPython.noop),
+        migrations.RunPython(readers, members),
         migrations.RemoveField(model_name="collection", name="users"),
         migrations.RemoveField(model_name="collection", name="groups"),
         migrations.AddField(

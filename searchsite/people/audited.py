@@ -16,7 +16,9 @@ from searchsite.people import throttling
 from searchsite.people.audit import record
 from searchsite.people.models import Action, Entry
 
-RIGHTS = ("is_active", "is_staff", "is_superuser", "username")
+RIGHTS = ("is_active", "is_staff", "is_superuser")
+WATCHED = (*RIGHTS, "username", "email")
+"""Of these a change is written down: a link to set a password is mailed to the address."""
 
 
 def signed_in(user: AbstractUser, **_signal: Any) -> None:
@@ -59,11 +61,11 @@ def saved(
     if raw or update_fields == frozenset({"last_login"}):
         return
     before = getattr(instance, "audited_before", None)
-    rights = {name: getattr(instance, name) for name in RIGHTS}
     if created:
-        _about(Action.ACCOUNT_ADDED, instance, {name: rights[name] for name in RIGHTS if name != "username"})
+        _about(Action.ACCOUNT_ADDED, instance, {name: getattr(instance, name) for name in RIGHTS})
     elif before is not None:
-        changed = {name: [getattr(before, name), now] for name, now in rights.items() if getattr(before, name) != now}
+        pairs = {name: [getattr(before, name), getattr(instance, name)] for name in WATCHED}
+        changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
         if changed:
             _about(Action.ACCOUNT_CHANGED, instance, changed)
         if before.password != instance.password and not _only_rehashed(update_fields):

@@ -55,6 +55,7 @@ class UserHeader(RemoteUserMiddleware):
         request.__dict__.pop("headers", None)  # made of META when first asked for, and kept
         if told and through_proxy(request) and (name := name_told(told)):
             request.META[self.header] = name
+            request.told_by_proxy = True  # type: ignore[attr-defined] # there is no signing out, then
         super().process_request(request)
 
 

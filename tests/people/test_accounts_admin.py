@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 
+from searchsite.people.models import Action, Entry
+
 pytestmark = pytest.mark.django_db
 PASSWORD = "a good password"
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -60,6 +62,9 @@ def test_a_staff_member_looks_after_a_plain_account_but_gives_it_no_rights(clien
     assert (account.first_name, account.email) == ("Changed", "changed@example.com")
     assert (account.is_staff, account.is_superuser) == (False, False)
     assert (account.groups.count(), account.user_permissions.count()) == (0, 0)
+    changed = Entry.objects.get(action=Action.ACCOUNT_CHANGED)
+    assert (changed.username, changed.about) == ("helper", "plain")
+    assert changed.details == {"email": ["", "changed@example.com"]}, "links to set a password are mailed there"
 
 
 @pytest.mark.parametrize("name", ["boss", "helper", "colleague"])

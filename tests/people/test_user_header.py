@@ -115,7 +115,9 @@ def in_front(settings):
 @pytest.mark.django_db
 def test_a_closed_site_lets_in_whom_the_proxy_names(client, in_front, settings):
     settings.SEARCHSITE_REQUIRE_LOGIN = True
-    assert client.get("/", headers={"X-Remote-User": "anna"}, REMOTE_ADDR=PROXY).status_code == 200
+    page = client.get("/", headers={"X-Remote-User": "anna"}, REMOTE_ADDR=PROXY)
+    assert page.status_code == 200
+    assert "/sign-out/" not in page.content.decode(), "the next request would sign in again"
     assert client.get("/", REMOTE_ADDR=PROXY).status_code == 302
 
 

@@ -18,10 +18,10 @@ from django.utils.translation import gettext_lazy as _
 from searchsite.documents import addresses, audited, jobs
 from searchsite.documents.access import User, editable_collections, visible_collections
 from searchsite.documents.admin.collections import DeletingWhole
-from searchsite.documents.admin.shown import percent_of, state_badge, with_reason
 from searchsite.documents.admin.within import VisibleCollections, VisibleTags
 from searchsite.documents.forms import DocumentForm, Original
 from searchsite.documents.models import Collection, Document, Job
+from searchsite.documents.shown import percent_of, state_badge, with_reason
 
 DELETED_AT_ONCE = 500
 

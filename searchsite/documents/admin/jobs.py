@@ -15,9 +15,9 @@ from django.utils.translation import ngettext
 
 from searchsite.documents import addresses, jobs, uploads
 from searchsite.documents.access import User, editable_collections, visible_collections
-from searchsite.documents.admin.shown import percent_of, state_badge, step_label, with_reason
 from searchsite.documents.admin.within import WithinRoles
 from searchsite.documents.models import Collection, Document, Job, State
+from searchsite.documents.shown import percent_of, state_badge, step_label, with_reason
 
 LABELS = {
     Job.Kind.INGEST: _("Read #%d"),

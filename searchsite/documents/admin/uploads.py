@@ -6,15 +6,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from searchsite.documents.access import editable_collections, visible_collections
-from searchsite.documents.models import Upload
+from searchsite.documents.access import User, editable_collections, visible_collections
+from searchsite.documents.admin.within import VisibleCollections, WithinRoles
+from searchsite.documents.models import Document, Upload
 from searchsite.documents.views import upload_page
 
 
@@ -31,21 +32,23 @@ class UploadList(ChangeList):
             upload.is_open = upload.collection_id in editable
 
 
-class CollectionFilter(admin.RelatedFieldListFilter):
-    """Offers the collections that the user sees."""
-
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        return [(pk, name) for pk, name in visible_collections(request.user).values_list("pk", "name")]
-
-
 @admin.register(Upload)
-class UploadAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class UploadAdmin(WithinRoles):
     list_display = ("number", "collection", "tags_shown", "added_by", "created", "summary")
     list_display_links = None
-    list_filter = (("collection", CollectionFilter),)
+    list_filter = (("collection", VisibleCollections),)
     list_select_related = ("collection", "added_by")
     list_per_page = 50
     actions = None
+
+    def seen(self, user: User) -> Q:
+        return Q(collection__in=visible_collections(user))
+
+    def changeable(self, user: User) -> Q:
+        return Q(collection__in=editable_collections(user))
+
+    def looked_at(self, row: Any) -> tuple[int | None, Document | None]:
+        return row.collection_id, None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # files are uploaded in the library
@@ -57,14 +60,15 @@ class UploadAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Upload | None = None) -> bool:
-        return any(map(request.user.has_perm, ("documents.view_document", "documents.change_document")))
+        sees_documents = ("documents.view_document", "documents.change_document")
+        visible = obj is None or Upload.objects.filter(self.seen(request.user), pk=obj.pk).exists()
+        return visible and any(map(request.user.has_perm, sees_documents))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return UploadList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
-        found: QuerySet[Upload] = super().get_queryset(request)
-        return found.filter(collection__in=visible_collections(request.user)).prefetch_related("tags")
+        return super().get_queryset(request).prefetch_related("tags")
 
     @admin.display(description=_("upload"), ordering="pk")
     def number(self, upload: Upload) -> SafeString | str:

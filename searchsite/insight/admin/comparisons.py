@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from encoder import EncoderError
 from searchsite.documents.access import visible_collections
 from searchsite.documents.admin import state_badge
-from searchsite.documents.admin.shown import percent_of, with_reason
+from searchsite.documents.shown import percent_of, with_reason
 from searchsite.insight import poolings
 from searchsite.insight.admin import figures
 from searchsite.insight.admin.forms import CompareForm, look_form

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.auth.models import User as Account
+from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
@@ -16,12 +18,18 @@ from searchsite.documents.models import Collection, Membership, Role
 
 LONGEST_SLUG = 60
 
-# By the visibility: what choosing it means.
-MEANINGS = {
+MEANINGS: dict[Collection.Visibility, Promise] = {
     Collection.Visibility.PUBLIC: _("Everyone who can reach this site can find and read it."),
     Collection.Visibility.SIGNED_IN: _("Everyone who has an account here can find and read it."),
     Collection.Visibility.MEMBERS: _("Only its members can find and read it. For all others it is not there."),
 }
+
+
+def meanings() -> dict[Collection.Visibility, Promise]:
+    """By the visibility: what choosing it means, on this site."""
+    if settings.SEARCHSITE_REQUIRE_LOGIN:
+        return {**MEANINGS, Collection.Visibility.PUBLIC: MEANINGS[Collection.Visibility.SIGNED_IN]}
+    return MEANINGS
 
 
 class CollectionForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -220,6 +220,24 @@ def test_whoever_makes_a_collection_becomes_its_manager(client, db):
     assert Collection.objects.count() == 1
 
 
+def test_what_everyone_means_is_said_as_it_is_on_this_site(client, papers, sign_in, settings):
+    sign_in("manager")
+    assert "Everyone who can reach this site" in shown(client, "collection_settings", "papers")
+    settings.SEARCHSITE_REQUIRE_LOGIN = True
+    page = shown(client, "collection_settings", "papers")
+    assert "Everyone who can reach this site" not in page
+    assert page.count("Everyone who has an account here") == 2
+
+
+def test_where_there_is_nothing_to_search_editors_are_led_to_uploading(client, papers, sign_in):
+    sign_in("reader")
+    assert reverse("upload") not in shown(client, "search")
+    Membership.objects.update(role=Role.EDITOR)
+    page = shown(client, "search")
+    assert f'<li><a href="{reverse("upload")}">' in page
+    assert reverse("collection_new") not in page
+
+
 @pytest.mark.parametrize(
     ("name", "slug"),
     [("Leave & travel", "leave-travel"), ("预算", "collection"), ("2026 预算", "2026"), ("Ｈａｎｄ book", "hand-book")],

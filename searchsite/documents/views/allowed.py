@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 
 from searchsite.documents import audited
 from searchsite.documents.access import User, editable_collections, editable_documents, role_in
-from searchsite.documents.forms_library import MEANINGS
+from searchsite.documents.forms_library import meanings
 from searchsite.documents.models import Collection, Document, Role, Upload
 
 REVISION_TEXTS = tuple(f"live_revision__{name}" for name in ("text", "headings", "preformatted", "pages"))
@@ -32,7 +32,7 @@ def standing(request: HttpRequest, collection: Collection) -> dict[str, Any]:
         "collection": collection,
         "editing": role in (Role.EDITOR, Role.MANAGER),
         "managing": role == Role.MANAGER,
-        "meaning": MEANINGS[Collection.Visibility(collection.visibility)],
+        "meaning": meanings()[Collection.Visibility(collection.visibility)],
     }
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from searchsite.documents.access import editable_collections, managed_collections, visible_collections
-from searchsite.documents.forms_library import MEANINGS, CollectionForm
+from searchsite.documents.forms_library import CollectionForm, meanings
 from searchsite.documents.models import Collection, Upload
 from searchsite.documents.views import allowed, listing, upload_page
 from searchsite.documents.views.asked import line
@@ -68,4 +68,4 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         form.save()
         messages.success(request, _("The settings are saved."))
         return redirect("collection_settings", collection.slug)
-    return render(request, "library/settings.html", {**standing, "form": form, "meanings": MEANINGS})
+    return render(request, "library/settings.html", {**standing, "form": form, "meanings": meanings()})

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from searchsite.documents.access import User, editable_collections, managed_collections, visible_collections
-from searchsite.documents.forms_library import MEANINGS, NewCollectionForm
+from searchsite.documents.forms_library import NewCollectionForm, meanings
 from searchsite.documents.models import Collection, Document, Membership, Passage, Role, State
 
 
@@ -88,4 +88,4 @@ def new_collection(request: HttpRequest) -> HttpResponse:
             Membership(collection=collection, user=user, role=Role.MANAGER).save()
         messages.success(request, _("“%s” is made. Documents can be added now.") % collection)
         return redirect("collection", collection.slug)
-    return render(request, "library/new_collection.html", {"form": form, "meanings": MEANINGS})
+    return render(request, "library/new_collection.html", {"form": form, "meanings": meanings()})

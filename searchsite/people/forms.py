@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
+from searchsite.people import throttling
 from searchsite.people.audit import record
 from searchsite.people.links import has_password_here
 from searchsite.people.models import Action, Entry
@@ -35,6 +36,7 @@ class OwnPasswordForm(PasswordChangeForm):
         old: str = self.cleaned_data["old_password"]
         if authenticate(self.request, username=self.user.get_username(), password=old) != self.user:
             raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        throttling.forgive(self.request, self.user.get_username())
         return old
 
 

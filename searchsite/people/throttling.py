@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from searchsite.people.audit import record
-from searchsite.people.models import Action
+from searchsite.people.models import Action, Entry
 from searchsite.people.proxies import client_address
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,13 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
     """Axes' own, but it counts an address by a larger bound, and passwords only."""
 
     def is_allowed(self, request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> bool:
-        allowed: bool = not _with_password(credentials) or super().is_allowed(request, credentials)
-        return allowed
+        """Whether a password may be tried. If so, it is counted before it is: others may be tried at the same time."""
+        if not _with_password(credentials):
+            return True
+        if not super().is_allowed(request, credentials):
+            return False
+        super().user_login_failed(None, credentials, request)
+        return not refused(request)
 
     def get_failures(self, request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> int:
         """On the scale of a name: the limit is reached when either is."""
@@ -45,14 +50,12 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
     def user_login_failed(
         self, sender: object, credentials: Mapping[str, Any], request: HttpRequest | None = None, **signal: Any
     ) -> None:
-        if not _with_password(credentials):
+        """It is counted already (`is_allowed`), and forgotten when somebody signs in; this is for the log alone."""
+        if request is None or not _with_password(credentials) or not locked_out(request):
             return
-        refused = request is not None and locked_out(request)
-        super().user_login_failed(sender, credentials, request, **signal)
-        if request is not None and not refused and locked_out(request):
-            name, minutes = str(credentials.get("username", "")) or "?", settings.SEARCHSITE_SIGN_IN_LOCK_MINUTES
-            log.warning("locked out for %s minutes: %r, from %s", minutes, name, client_address(request))
-            record(Action.LOCKED_OUT, username=name, details={"minutes": minutes})
+        request.axes_credentials = credentials  # type: ignore[attr-defined]
+        if request.axes_failures_since_start is not None:  # type: ignore[attr-defined] # else it was so before
+            _write_down(request, str(credentials.get("username", "")) or "?")
 
     def reset_user_attempts(self, request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> int:
         # Not those of the address: who has one account would try others' passwords for ever, signing in in between.
@@ -68,6 +71,15 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
             ip_or_username=ip_or_username,
         )
         return number
+
+
+def _write_down(request: HttpRequest, name: str) -> None:
+    """That a name is locked out, once of those that were tried at the same time."""
+    minutes = settings.SEARCHSITE_SIGN_IN_LOCK_MINUTES
+    told = {"action": Action.LOCKED_OUT, "username": name, "address": client_address(request)}
+    if not Entry.objects.filter(**told, when__gt=timezone.now() - settings.AXES_COOLOFF_TIME).exists():
+        log.warning("locked out for %s minutes: %r, from %s", minutes, name, told["address"])
+        record(Action.LOCKED_OUT, username=name, details={"minutes": minutes})
 
 
 def _with_password(credentials: Mapping[str, Any] | None) -> bool:
@@ -111,8 +123,11 @@ def locked_out(request: HttpRequest) -> bool:
 
 
 def refused(request: HttpRequest | None) -> bool:
-    """Whether the password was not even tried: the lock-out has been written down already."""
-    return bool(getattr(request, "axes_locked_out", False)) and request.axes_failures_since_start is None  # type: ignore[union-attr]
+    """Whether the password of this request was not even tried."""
+    if request is None or not locked_out(request):
+        return False
+    failures: int | None = request.axes_failures_since_start  # type: ignore[attr-defined] # None: not counted either
+    return failures is None or failures > settings.SEARCHSITE_SIGN_IN_FAILURES
 
 
 def minutes_left(request: HttpRequest) -> int:

@@ -146,6 +146,28 @@ def test_a_name_longer_than_the_table_of_failures_can_hold_is_counted(client):
     assert [sign_in(client, name).status_code for name in names] == [200, 200, 200, 200, 429]
 
 
+def test_passwords_that_are_tried_at_the_same_time_are_counted_before_they_are(client, monkeypatch):
+    """Each is looked at while all the later ones are asked for: no more are looked at than one after the other."""
+    looked_at = []
+
+    def slowly(_backend, _request, username=None, password=None, **_more):
+        looked_at.append(password)
+        sign_in(client, password=f"guess {len(looked_at)}")
+
+    monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", slowly)
+    sign_in(client)
+    assert looked_at == ["wrong", "guess 1", "guess 2", "guess 3", "guess 4"]
+    assert Entry.objects.filter(action=Action.LOCKED_OUT).count() == 1
+
+
+def test_changing_ones_password_is_no_failure(client):
+    client.force_login(User.objects.get())
+    for _ in range(8):
+        fields = {"old_password": PASSWORD, "new_password1": "one", "new_password2": "another"}
+        assert client.post("/account/password/", fields).status_code == 200
+    assert sign_in(client, password=PASSWORD).status_code == 302
+
+
 def test_a_lock_out_is_written_down_once_and_tries_during_it_are_not(client):
     fail(client, 12)
     entries = Entry.objects.exclude(action=Action.ACCOUNT_ADDED)

@@ -110,6 +110,9 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def in_words(self, entry: Entry) -> str:
         return in_words(entry.details)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": _("Audit log"), **(extra_context or {})})
+
     def get_urls(self) -> list[URLPattern]:
         export = require_POST(self.admin_site.admin_view(self.export))
         return [path("export/", export, name="people_entry_export"), *super().get_urls()]

@@ -338,7 +338,7 @@ def test_the_number_of_queries_does_not_grow(client, public, add, django_assert_
     for n in range(30):
         add(public, f"apples {n}")
     client.get("/", {"q": "apples"})
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         client.get("/", {"q": "apples"})
 
 

@@ -364,7 +364,9 @@ def test_what_is_missing_is_said_and_nothing_is_begun(watched):
 def test_tags_after_the_first_are_proposed_too(watched):
     from searchsite.documents.models import Tag
 
-    Tag.objects.create(name="plans")
+    document = Document(collection=Collection.objects.get(), text="Apples.")
+    document.save()
+    document.tags.add(Tag.objects.create(name="plans"))
     page = watched.page
     watched.open(ADDRESS)
     page.fill("#id_tags", "2024, ")

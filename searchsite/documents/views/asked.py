@@ -11,9 +11,9 @@ def number(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
-def line(text: str) -> str:
-    """A line that somebody typed, as databases take it."""
-    return text.replace("\0", " ").strip()[:300]
+def line(text: str, most: int = 300) -> str:
+    """A line that somebody typed, as databases take it, of so many characters at most."""
+    return text.replace("\0", " ").strip()[:most]
 
 
 def back(request: HttpRequest, otherwise: str) -> str:

@@ -18,6 +18,7 @@ from searchsite.documents.forms_library import CollectionForm, meanings
 from searchsite.documents.models import Collection, Upload
 from searchsite.documents.views import allowed, listing, upload_page
 from searchsite.documents.views.asked import line
+from searchsite.search.query import MAX_QUESTION
 
 LATEST_UPLOADS = 5
 
@@ -26,7 +27,7 @@ LATEST_UPLOADS = 5
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """`?state=failed&title=plan&page=2`: the documents, narrowed. `?q=...`: searches in this collection alone."""
     collection = allowed.collection(request, slug, visible_collections)
-    if question := line(request.GET.get("q", "")):
+    if question := line(request.GET.get("q", ""), MAX_QUESTION):
         narrowed = urlencode({"q": f"collection:{collection.slug} {question}"})
         return HttpResponseRedirect(f"{reverse('search')}?{narrowed}")
     standing = allowed.standing(request, collection)

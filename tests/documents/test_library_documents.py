@@ -146,6 +146,24 @@ def test_a_document_is_moved_among_the_collections_that_one_may_change(client, e
     assert (entry.collection, entry.details["moved_from"]) == ("Other", "Papers")
 
 
+@pytest.mark.parametrize("meanwhile", ["deleted", "moved"])
+def test_what_was_deleted_or_moved_meanwhile_is_not_saved_again(
+    client, editor, papers, hidden, add, monkeypatch, meanwhile
+):
+    document = add(papers, "apples")
+
+    def goes_meanwhile(_document) -> None:
+        monkeypatch.undo()
+        found = Document.objects.filter(pk=document.pk)
+        found.delete() if meanwhile == "deleted" else found.update(collection=hidden)
+
+    monkeypatch.setattr(Document, "take_in_source", goes_meanwhile)
+    data = {"collection": papers.pk, "title": "", "text": "pears", "tags": ""}
+    assert client.post(reverse("document_edit", args=[document.pk]), data).status_code == 404
+    left = list(Document.objects.values_list("text", "collection"))
+    assert left == ([] if meanwhile == "deleted" else [("apples", hidden.pk)])
+
+
 def test_a_document_is_deleted_only_after_asking(client, editor, papers, add):
     document = add(papers, "# Apples\n\nThey are red.")
     address = reverse("document_delete", args=[document.pk])

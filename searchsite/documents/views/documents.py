@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from searchsite.documents import audited
-from searchsite.documents.access import editable_collections
+from searchsite.documents import audited, changes
+from searchsite.documents.access import editable_collections, editable_documents
 from searchsite.documents.forms_library import EditForm, TextForm
 from searchsite.documents.models import Collection, Document, State
 from searchsite.documents.views import allowed
@@ -42,6 +42,9 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.instance.take_in_source()  # stored before the transaction, in which others would wait for it
         with transaction.atomic():
+            changes.lock()  # before the row: everybody locks in this order
+            # Deleted meanwhile it would come back, moved meanwhile it may be none of the user's any more.
+            get_object_or_404(editable_documents(request.user).select_for_update(), pk=pk)
             changed = form.save()
             moved = changed.collection_id != collection.pk
             audited.document_changed(changed, form.changed_data, moved_from=collection if moved else None)

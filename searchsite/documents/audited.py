@@ -152,15 +152,21 @@ def _of(action: Action, collection: Collection, details: dict[str, Any]) -> None
 
 def _membership_changes(instance: Membership, **_signal: Any) -> None:
     known = Membership.objects.filter(pk=instance.pk).first() if instance.pk else None
-    instance.audited_before = known.role if known else None  # type: ignore[attr-defined]
+    instance.audited_before = known  # type: ignore[attr-defined]
 
 
 def _membership_changed(instance: Membership, created: bool, **_signal: Any) -> None:
-    before = getattr(instance, "audited_before", None)
-    if created:
+    before: Membership | None = getattr(instance, "audited_before", None)
+    if before is not None and _whose(before) != _whose(instance):  # another in its place, as the admin's form can
+        _membership(Action.MEMBER_REMOVED, before, before.role)
+    if created or before is None or _whose(before) != _whose(instance):
         _membership(Action.MEMBER_ADDED, instance, instance.role)
-    elif before != instance.role:
-        _membership(Action.MEMBER_CHANGED, instance, [before, instance.role])
+    elif before.role != instance.role:
+        _membership(Action.MEMBER_CHANGED, instance, [before.role, instance.role])
+
+
+def _whose(membership: Membership) -> tuple[int, int | None, int | None]:
+    return membership.collection_id, membership.user_id, membership.group_id
 
 
 def _membership_goes(instance: Membership, origin: Any = None, **_signal: Any) -> None:

@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.auth.models import User as Account
+from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -101,11 +102,10 @@ class MemberForm(forms.Form):
 
 
 def _person(name: str) -> Account:
-    """The account of that user name or else e-mail. Raises ValidationError."""
-    accounts = Account.objects.filter(is_active=True)
-    if named := accounts.filter(username=name).first():
-        return named
-    reached = list(accounts.filter(email__iexact=name)[:2])
+    """The one account of that user name or e-mail. Raises ValidationError."""
+    # Names can be chosen at a provider: nobody gets in by calling himself by the address of somebody else.
+    meant = Q(username=name) | Q(email__iexact=name)
+    reached = list(Account.objects.filter(meant, is_active=True)[:2])
     if len(reached) > 1:
         raise forms.ValidationError(_("Several people have the e-mail “%s”. Type the user name instead.") % name)
     if not reached:

@@ -96,3 +96,11 @@ def test_each_subject_is_somebody_else_and_known_again(client, provider):
         accounts_of.append(who(client).pk)
     assert len(set(accounts_of)) == len(subjects)
     assert accounts_of[: len(subjects)] == accounts_of[len(subjects) :]
+
+
+@pytest.mark.parametrize(("verified", "taken"), [(False, ""), ("false", ""), (True, "ada@example.com")])
+def test_an_address_that_the_provider_has_not_verified_is_nobodys(client, provider, verified, taken):
+    """Managers add people by their address."""
+    provider.says(sub="u-1", preferred_username="ada", email="ada@example.com", email_verified=verified)
+    come_back(client, provider)
+    assert who(client).email == taken

@@ -52,8 +52,14 @@ class MembersFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
         if not self.needs_manager or any(self.errors):
             return
         given = [form.cleaned_data for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
-        if all(one.get("role") != Role.MANAGER for one in given):
+        if not any(one.get("role") == Role.MANAGER and _can_sign_in(one) for one in given):
             raise forms.ValidationError(_("A collection needs a manager. Make somebody else its manager first."))
+
+
+def _can_sign_in(member: dict[str, Any]) -> bool:
+    """Whether the person, or anybody of the group, can sign in: of a group without people nobody manages anything."""
+    person, group = member.get("user"), member.get("group")
+    return bool(person.is_active if person else group and group.user_set.filter(is_active=True).exists())
 
 
 class Members(admin.TabularInline):  # type: ignore[type-arg]
@@ -116,6 +122,14 @@ class CollectionAdmin(DeletingWhole):
 
     def looked_at(self, row: Any) -> tuple[int | None, Document | None]:
         return row.pk, None
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None and request.method == "POST":
+            with transaction.atomic():  # within Django's own: two managers who remove each other wait for one another
+                list(Collection.objects.filter(pk=found.pk).select_for_update().values_list("pk"))
+            found = self.get_queryset(request).filter(pk=found.pk).first()  # it may be gone meanwhile
+        return found
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Whoever makes a collection is its manager, or it would be closed to him; a superuser has no need to be."""

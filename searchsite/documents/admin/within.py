@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import ngettext
@@ -13,9 +12,10 @@ from django.utils.translation import ngettext
 from searchsite.documents import audited
 from searchsite.documents.access import User, visible_collections, visible_documents
 from searchsite.documents.models import Document, Tag
+from searchsite.people.admin.lookups import ByTheirOwn
 
 
-class WithinRoles(admin.ModelAdmin):  # type: ignore[type-arg]
+class WithinRoles(ByTheirOwn):
     """Shows the rows that `seen` finds, and has those changed and deleted that `changeable` finds. Any other is not
     there: 404. A superuser's look is written down."""
 
@@ -76,15 +76,6 @@ class WithinRoles(admin.ModelAdmin):  # type: ignore[type-arg]
             collections = {self.looked_at(row)[0] for row in shown["cl"].result_list}
             audited.look(request.user, filter(None, collections), about=f"admin: list of {self.opts.model_name}s")
         return response
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Rows are chosen by what they are, not by other rows that may be hidden: those of the filters alone."""
-        try:
-            field = self.opts.get_field(first := lookup.partition("__")[0])
-        except FieldDoesNotExist:
-            return super().lookup_allowed(lookup, value, request)
-        filters = {one[0] if isinstance(one, tuple) else one for one in self.list_filter}
-        return (not field.is_relation or first in filters) and super().lookup_allowed(lookup, value, request)
 
     def _get_obj_does_not_exist_redirect(self, *_args: Any) -> HttpResponse:
         raise Http404  # the same for what is not there and for what may not be seen

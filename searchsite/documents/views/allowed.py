@@ -25,6 +25,12 @@ def collection(request: HttpRequest, slug: str, may: Callable[[User], QuerySet[C
     return found
 
 
+def held(request: HttpRequest, found: Collection, may: Callable[[User], QuerySet[Collection]]) -> None:
+    """Lock a collection until the transaction ends, if the user may still do it: who waited may do so no more."""
+    list(Collection.objects.filter(pk=found.pk).select_for_update().values_list("pk"))
+    get_object_or_404(may(request.user), pk=found.pk)
+
+
 def standing(request: HttpRequest, collection: Collection) -> dict[str, Any]:
     """What the head of a collection's pages shows and offers: the collection, and what the user may do there."""
     role = role_in(request.user, collection)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from searchsite.documents import addresses, audited, jobs
+from searchsite.documents import addresses, audited, changes, jobs
 from searchsite.documents.access import editable_collections
 from searchsite.documents.models import Collection, Document, DocumentQuerySet, Job, Tag
 from searchsite.documents.uploads import TAG_BREAK, tags_named
@@ -125,6 +125,7 @@ def _move(request: HttpRequest, collection: Collection, ids: list[int]) -> None:
     count = 0
     for some in _parts(ids):
         with transaction.atomic():
+            changes.lock()  # else one that somebody moves away at this moment would be fetched back from there
             there = Document.objects.filter(collection=target).exclude(source="").values("source")
             moving = _some(collection, some).exclude(~Q(source="") & Q(source__in=there))
             documents = list(moving.select_related("live_revision").defer("text", *REVISION_TEXTS))

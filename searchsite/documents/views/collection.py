@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -66,7 +67,9 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     standing = allowed.standing(request, Collection.objects.get(pk=collection.pk))  # the form changes its own one
     form = CollectionForm(request.POST or None, instance=collection)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        with transaction.atomic():
+            allowed.held(request, collection, managed_collections)  # deleted meanwhile, saving would bring it back
+            form.save()
         messages.success(request, _("The settings are saved."))
         return redirect("collection_settings", collection.slug)
     return render(request, "library/settings.html", {**standing, "form": form, "meanings": meanings()})

@@ -45,6 +45,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
             changes.lock()  # before the row: everybody locks in this order
             # Deleted meanwhile it would come back, moved meanwhile it may be none of the user's any more.
             get_object_or_404(editable_documents(request.user).select_for_update(), pk=pk)
+            get_object_or_404(editable_collections(request.user), pk=form.instance.collection_id)
             changed = form.save()
             moved = changed.collection_id != collection.pk
             audited.document_changed(changed, form.changed_data, moved_from=collection if moved else None)
@@ -66,7 +67,10 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     document = allowed.document(request, pk)
     collection, title = document.collection, document.shown_title
     if request.method == "POST":
-        document.delete()
+        with transaction.atomic():
+            changes.lock()
+            get_object_or_404(editable_documents(request.user), pk=pk)  # moved meanwhile, it may be others' to delete
+            document.delete()
         messages.success(request, _("“%s” was deleted.") % title)
         return redirect("collection", collection.slug)
     standing = allowed.standing(request, collection)

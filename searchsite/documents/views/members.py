@@ -35,7 +35,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and kind in forms and forms[kind].is_valid():
         added = forms[kind].found
         try:
-            with transaction.atomic():
+            with _managed(request, collection):
                 added.save()
             messages.success(request, _("“%s” is a member now.") % added)
         except IntegrityError:  # added by somebody else meanwhile
@@ -112,8 +112,7 @@ def _managed(request: HttpRequest, collection: Collection) -> Iterator[None]:
     Raises NoManager, and nothing is changed then. Two managers who remove each other wait for one another.
     """
     with transaction.atomic():
-        list(Collection.objects.filter(pk=collection.pk).select_for_update().values_list("pk"))
-        get_object_or_404(managed_collections(request.user), pk=collection.pk)  # who waited may be none any more
+        allowed.held(request, collection, managed_collections)
         yield
         if not getattr(request.user, "is_superuser", False) and not _has_manager(collection):
             raise NoManager

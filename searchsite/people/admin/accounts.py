@@ -19,6 +19,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
+from searchsite.people.admin.lookups import ByTheirOwn
 from searchsite.people.audit import record
 from searchsite.people.links import days_valid, password_path
 from searchsite.people.models import Action
@@ -30,7 +31,7 @@ for _model in (User, Group):
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
+class AccountAdmin(ByTheirOwn, UserAdmin):  # type: ignore[type-arg]
     change_form_template = "people/admin_account.html"
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
 
@@ -68,7 +69,7 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupsAdmin(GroupAdmin):
+class GroupsAdmin(ByTheirOwn, GroupAdmin):
     """A group's members read what it may read, so groups are superusers' to make and change."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

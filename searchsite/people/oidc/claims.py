@@ -80,6 +80,8 @@ def _shown(text: str) -> str:
 
 def _email(claims: Claims) -> str:
     address = _text(claims.get("email"))
+    if claims.get("email_verified") in (False, "false"):  # not known to be theirs; many providers do not say
+        return ""
     try:
         validate_email(address)
     except ValidationError:

@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-postgres test-ocr check messages lock clean
+.PHONY: run test test-postgres test-ocr oracle check messages lock clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py prepare
@@ -21,6 +21,11 @@ test: $(VENV)/.installed-dev
 # The same suite on a real PostgreSQL, started from a wheel for the length of the run.
 test-postgres: $(VENV)/.installed-dev
 	$(BIN)/python tests/with_postgres.py $(PYTEST) $(ARGS)
+
+# Who may see what: so many requests (N) of everybody, of every route, against a plain definition; some 20 minutes.
+N ?= 100000
+oracle: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.oracle $(N)
 
 # What depends on the OCR extra, which is installed beside the environment of the other tests.
 test-ocr: $(VENV)/.installed-dev .ocr/.installed

@@ -108,6 +108,7 @@ def document_page(request: HttpRequest, pk: int) -> HttpResponse:
         context["job"] = Job.objects.filter(document=document).first()
         return render(request, "search/document.html", context)
     twins = list(document.twins().filter(pk__in=visible_documents(request.user))[:6])
+    audited.look(request.user, {twin.collection_id for twin in twins[:5]}, about="copies")
     passage = _passage(request.GET.get("passage", ""), document)
     context |= {
         "twins": twins[:5],

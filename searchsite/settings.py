@@ -119,6 +119,8 @@ TEMPLATES = [
         },
     }
 ]
+# What a page says of what was done ends with the session: in a cookie it would wait for whoever signs in next.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # Single sign-on with OpenID Connect: the provider, or None.
 SEARCHSITE_OIDC = oidc.read()
 SOCIALACCOUNT_ADAPTER = "searchsite.people.oidc.protocol.Connections"

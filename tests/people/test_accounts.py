@@ -52,6 +52,18 @@ def test_changing_the_password_ends_the_other_sessions_and_keeps_this_one(anna):
     assert Entry.objects.filter(action=Action.PASSWORD_CHANGED, about="anna", user=anna).count() == 1
 
 
+def test_what_was_said_to_one_is_not_said_to_who_signs_in_next(anna):
+    User.objects.create_user("bert", password=PASSWORD)
+    browser = signed_in()
+    fields = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    browser.post("/account/password/", fields)
+    browser.post("/sign-out/")
+    browser.post("/sign-in/", {"username": "bert", "password": PASSWORD})
+    page = browser.get("/account/").content.decode()
+    assert "bert" in page
+    assert "Your password is changed." not in page
+
+
 def test_a_password_is_not_changed_without_the_old_one_or_to_a_poor_one(anna):
     here = signed_in()
     for old, new, again in ((PASSWORD, NEW, "another"), ("wrong", NEW, NEW), (PASSWORD, "12345678", "12345678")):

@@ -23,13 +23,6 @@ from tests.oracle.routes import MAKERS
 from tests.oracle.world import Person, Shelf, World
 
 FOR_PROBES = ("/healthz", "/readyz")
-# Differences that others are to put right: (route, what is said of it).
-KNOWN = {
-    # TagAdmin.changeable gives Q() for superusers, and rows.exclude(Q()) in DeletingWhole excludes none.
-    ("admin:documents_tag_delete, posted", "status 403, not 302"),
-    # DocumentAdmin.same_content shows copies in members' collections.
-    ("admin:documents_document_change", "does not write down a look"),
-}
 MARKER = re.compile(rb"zq[bcdfghjklmnprstvwxz]{7}")
 
 
@@ -106,14 +99,6 @@ class Oracle:
         if said:
             shown = f"{'POST' if case.post else 'GET'} {case.path} {case.data or ''}"
             self.differences.append(Difference(route, person.name, relation(person, shelf), shown, said))
-
-    def unknown(self) -> list[Difference]:
-        """The differences that are not KNOWN."""
-        return [
-            one
-            for one in self.differences
-            if not any(one.route == route and complaint in one.said for route, complaint in KNOWN)
-        ]
 
     def _client(self, person: Person) -> Client:
         if person.name not in self.clients:

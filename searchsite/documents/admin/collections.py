@@ -34,7 +34,8 @@ class DeletingWhole(WithinRoles):
         lacking: set[str] = set()
         manager = self.model._default_manager
         rows = objs if isinstance(objs, QuerySet) else manager.filter(pk__in=[one.pk for one in chosen])
-        if rows.exclude(self.changeable(request.user)).exists():
+        changeable = manager.filter(self.changeable(request.user)).values("pk")
+        if rows.exclude(pk__in=changeable).exists():  # not the condition itself: excluding an empty one excludes none
             lacking.add(str(self.opts.verbose_name))
         if self.model is Collection:
             documents = Document.objects.filter(collection__in=chosen)

@@ -24,6 +24,7 @@ from searchsite.documents.models import Collection, Document, Job
 from searchsite.documents.shown import percent_of, state_badge, with_reason
 
 DELETED_AT_ONCE = 500
+TWINS = 20  # documents of the same content that are named
 
 
 @admin.register(Document)
@@ -60,8 +61,9 @@ class DocumentAdmin(DeletingWhole):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Document | None:
         found: Document | None = super().get_object(request, object_id, from_field)
         if found is not None:
-            twins = found.twins().filter(self.seen(request.user))
+            twins = list(found.twins().filter(self.seen(request.user))[:TWINS])
             found.twins_shown = twins  # type: ignore[attr-defined]
+            audited.look(request.user, {twin.collection_id for twin in twins}, about="admin: same content")
         return found
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
@@ -136,7 +138,7 @@ class DocumentAdmin(DeletingWhole):
         """Links to the other documents with exactly this content that the user sees."""
         links = (
             (reverse("admin:documents_document_change", args=[twin.pk]), twin.name or twin.shown_title, twin.collection)
-            for twin in getattr(document, "twins_shown", [])[:20]
+            for twin in getattr(document, "twins_shown", [])
         )
         return format_html_join(", ", '<a href="{}">{}</a> ({})', links)
 

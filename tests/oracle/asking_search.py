@@ -36,7 +36,8 @@ def question(asked: Asked) -> tuple[str, Found]:
         (f"type:pdf {SHARED_WORD}", [one for one in found if one[1].file]),
         (f"after:2000 {SHARED_WORD}", found),
         (f"before:2000 {SHARED_WORD}", []),
-        (f"{SHARED_WORD} -{paper.text}", [one for one in found if one[1].text != paper.text]),
+        # Of a file the second page has not the word, and is left.
+        (f"{SHARED_WORD} -{paper.text}", [one for one in found if one[1].text != paper.text or one[1].file]),
         (f"collection:{shelf.slug}", [one for one in found if one[0] is shelf]),
         (f"tag:{tag} -{paper.text}", [one for one in found if tag in one[1].tags and one[1].text != paper.text]),
     ]

@@ -150,7 +150,7 @@ HARMLESS = {
     "searchsite/documents/language.py:_identifier": "a model",
     "searchsite/documents/language.py:_model": "a model",
     "searchsite/documents/pictures.py:_added": "how many bytes were written",
-    "searchsite/documents/reading.py:_warm": "processes that have read nothing yet",
+    "searchsite/documents/reading.py:_warm": "a process that reads one file after the other",
     "searchsite/environment.py:asked": "names of settings",
     "searchsite/index/backends.py:_cross_encoder": "a model",
     "searchsite/index/backends.py:_loaded": "a model",

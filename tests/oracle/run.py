@@ -79,10 +79,10 @@ class Oracle:
         self.asked[route, relation(person, shelf)] += 1
         case = self.makers[route](Asked(self.world, person, shelf, dice))
         headers = dict(case.headers)
-        client = self._client(person)
+        client, superuser = self._client(person), self._superuser()  # before what is undone, or a new session were, too
         with transaction.atomic():
             if case.follow_etag_of:
-                got = self._superuser().get(case.follow_etag_of)
+                got = superuser.get(case.follow_etag_of)
                 headers["If-None-Match"] = got.headers.get("ETag", "")
             before, entries = _rows() if case.post else (), Entry.objects.order_by("-pk").values_list("pk").first()
             cookies = copy.deepcopy(client.cookies)

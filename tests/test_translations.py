@@ -41,11 +41,11 @@ def test_the_compiled_catalogue_is_the_written_one(path):
     with path.with_suffix(".mo").open("rb") as compiled:
         known = gettext.GNUTranslations(compiled)
     for entry in polib.pofile(str(path)):
+        key = f"{entry.msgctxt}\x04{entry.msgid}" if entry.msgctxt else entry.msgid
         if entry.msgid_plural:
             for number, translated in entry.msgstr_plural.items():
-                assert known._catalog[(entry.msgid, number)] == translated  # type: ignore[attr-defined]
+                assert known._catalog[(key, number)] == translated  # type: ignore[attr-defined]
         else:
-            key = f"{entry.msgctxt}\x04{entry.msgid}" if entry.msgctxt else entry.msgid
             assert known._catalog[key] == entry.msgstr  # type: ignore[attr-defined]
 
 

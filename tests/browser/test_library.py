@@ -60,7 +60,7 @@ def test_an_editor_does_all_of_his_work_without_a_script_and_without_the_admin(t
     watched.open("/collections/other/")
     page.check("[aria-label='Choose Quinces']")
     page.click("button[value=delete]")
-    page.click("text=Yes, delete them")
+    page.click("text=Yes, delete it")
     page.wait_for_selector(".messages:has-text('1 document was deleted.')")
     assert not Document.objects.exists()
     page.click("main >> text=Members")

@@ -16,12 +16,14 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
 from searchsite import tasks
 from searchsite.documents import audited, uploads
 from searchsite.documents.models import Collection, Document, Membership, Role
 from searchsite.people import audit, audit_csv
 from searchsite.people.admin.log import in_words
+from searchsite.people.links import password_path
 from searchsite.people.models import Action, Entry
 
 pytestmark = pytest.mark.django_db
@@ -389,12 +391,36 @@ def test_the_log_is_filtered_by_action_day_and_name(admin):
         ({"is_staff": [False, True]}, "staff: no → yes"),
         ({"description": ["", "Laws"]}, "description: nothing → Laws"),
         ({"unheard_of": 3}, "unheard_of: 3"),
+        ({"backend": "HeaderBackend"}, "by: a proxy"),
+        ({"backend": "SingleSignOn"}, "by: single sign-on"),
+        ({"reason": "closed"}, "reason: the account is not active"),
+        ({"way": "mail"}, "way: e-mail"),
         ({"name": ["a" * 300, "b"]}, f"name: {'a' * 200}… → b"),
         ({}, ""),
     ],
 )
 def test_details_are_words(details, words):
     assert in_words(details) == words
+
+
+def test_details_have_full_width_punctuation_in_chinese():
+    with override("zh-hans"):
+        words = in_words({"changed": ["text", "title"], "kind": "person"})
+    assert words == "更新：文本、标题；类型：用户"
+
+
+def test_whoever_sets_a_password_by_a_link_is_not_the_site_itself(admin, client):
+    account = User.objects.create_user("nora")
+    account.set_unusable_password()
+    account.save()  # as a command does it
+    assert "the site itself" in admin.get(LIST, {"q": "nora"}).content.decode()
+    Entry.objects.filter(about="nora").exclude(action=Action.ACCOUNT_ADDED).delete()
+    form = client.get(password_path(account), follow=True)
+    fresh = "kestrel harbour 92"
+    client.post(form.request["PATH_INFO"], {"new_password1": fresh, "new_password2": fresh})
+    page = admin.get(LIST, {"q": "nora", "action__exact": "password_changed"}).content.decode()
+    assert "somebody not signed in" in page
+    assert "the site itself" not in page
 
 
 def test_what_people_made_up_is_no_markup_in_the_list(admin):

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -26,6 +26,7 @@ KEYS = {
     "is_staff": _("staff"),
     "is_superuser": _("superuser"),
     "username": _("user name"),
+    "email": _("e-mail"),
     "name": _("name"),
     "slug": _("short name"),
     "description": _("description"),
@@ -39,6 +40,9 @@ KEYS = {
     "kind": _("kind"),
     "role": _("role"),
     "backend": _("by"),
+    "minutes": _("minutes"),
+    "reason": _("reason"),
+    "way": _("way"),
     "added": _("added"),
     "removed": _("removed"),
     "updated": _("updated"),
@@ -55,9 +59,13 @@ VALUES = {
     "person": _("person"),
     "group": _("group"),
     "ModelBackend": _("password"),
+    "HeaderBackend": _("a proxy"),
+    "SingleSignOn": _("single sign-on"),
+    "mail": _("e-mail"),
+    "closed": _("the account is not active"),
 }
 LISTS = ("changed", "added", "removed")  # of names; other lists are what was before, and what is now
-TRANSLATED = ("visibility", "kind", "role", "backend")
+TRANSLATED = ("visibility", "kind", "role", "backend", "way", "reason")
 LEFT_OUT = ("moved_from_id",)
 LONGEST = 200  # characters of one value
 
@@ -100,7 +108,10 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("who"), ordering="username")
     def who(self, entry: Entry) -> str:
-        return entry.username or gettext("the site itself")
+        if entry.username:
+            return entry.username
+        # A link to set a password is opened by somebody who is not signed in, and need not be the account's owner.
+        return gettext("somebody not signed in") if entry.address else gettext("the site itself")
 
     @admin.display(description=_("what"), ordering="action")
     def what(self, entry: Entry) -> str:
@@ -136,14 +147,18 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 def in_words(details: dict[str, Any]) -> str:
     """The details of an entry, for people to read."""
-    return "; ".join(
-        f"{KEYS.get(key, key)}: {_words(key, value)}" for key, value in details.items() if key not in LEFT_OUT
+    told = (
+        pgettext("a detail of an entry of the audit log", "%(what)s: %(value)s")
+        % {"what": KEYS.get(key, key), "value": _words(key, value)}
+        for key, value in details.items()
+        if key not in LEFT_OUT
     )
+    return pgettext("between details of an entry of the audit log", "; ").join(told)
 
 
 def _words(key: str, value: Any) -> str:
     if isinstance(value, list):
-        between = ", " if key in LISTS else " → "
+        between = pgettext("between names", ", ") if key in LISTS else " → "
         return between.join(_one(key, one) for one in value)
     return _one(key, value)
 

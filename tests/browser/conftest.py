@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
 from tests.browser.pages import ARGUMENTS, CHROMIUM, fill
+
+PATIENCE = 20  # seconds
 
 
 @pytest.fixture(scope="package")
@@ -55,7 +59,21 @@ class Watched:
 
 
 @pytest.fixture
-def visit(chromium, live_server, request) -> Iterator:
+def answered(live_server) -> Iterator:
+    """At the end of the test, waits until the server has answered all that it was asked, though nobody may listen.
+
+    An answer that were still being made while the tables are emptied would use the connection at the same time.
+    """
+    yield
+    urlopen(live_server.url + "/healthz", timeout=PATIENCE).close()  # now all that came before has a thread
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "the server still works at an answer"
+
+
+@pytest.fixture
+def visit(chromium, live_server, answered, request) -> Iterator:
     """visit(width=..., locale=...) -> a Watched page; at the end of the test nothing may have complained."""
     opened = []
 

@@ -1,6 +1,7 @@
 """python -m tests.oracle [REQUESTS] [--seed N]: asks so many requests of a site made for it, in a database of its own.
 
-Prints how many of each route and of each relation were asked, and what was not as it must be; then it ends with 1.
+Prints what was not as it must be, and how many of each route and of each relation were asked; ends with 1 where
+something was not.
 """
 
 from __future__ import annotations
@@ -55,8 +56,13 @@ def ask(requests: int, seed: int) -> int:
     from tests.oracle.world import build
 
     began = time.monotonic()
+    shown = 0
 
     def progress(done: int) -> None:
+        nonlocal shown
+        if shown < min(len(oracle.differences), SHOWN):
+            print(oracle.differences[shown], flush=True)
+            shown += 1
         if done % 1000 == 0 or done == requests:
             rate = done / (time.monotonic() - began)
             print(f"{done} of {requests} requests, {len(oracle.differences)} differences, {rate:.0f}/s", flush=True)
@@ -73,7 +79,6 @@ def ask(requests: int, seed: int) -> int:
             counts[names[place]] += count
         print("\n".join(f"{count:8} {name}" for name, count in sorted(counts.items())))
     print(f"\n{len(oracle.differences)} differences")
-    print("\n".join(map(str, oracle.differences[:SHOWN])))
     return 1 if oracle.differences else 0
 
 

@@ -178,10 +178,11 @@ def document_again(asked: Asked) -> Case:
 
 def upload(asked: Asked) -> Case:
     editable = edited(asked.world, asked.person)
+    shown = bool(editable) or may(asked.person, "documents.add_collection")  # who is told to make a collection first
     if asked.dice.random() < 0.4:
         file = SimpleUploadedFile("new.txt", b"something new")
         data = {"collection": str(asked.shelf.pk), "files": [file], "tags": ""}
-        status = 302 if asked.rank > 1 else 200 if editable else 404
+        status = 302 if asked.rank > 1 else 200 if shown else 404
         return Case("/library/upload/", status, data, post=True, changes=asked.rank > 1)
 
     def check(response: Any) -> str:
@@ -191,7 +192,7 @@ def upload(asked: Asked) -> Case:
         return "" if offered == {shelf.pk for shelf in editable} else f"offers {len(offered)} collections"
 
     if asked.dice.random() < 0.5:
-        return Case("/library/upload/", there(bool(editable)), check=check)
+        return Case("/library/upload/", there(shown), check=check)
     return Case("/library/upload/", there(asked.rank > 1), {"collection": asked.shelf.slug}, check=check)
 
 

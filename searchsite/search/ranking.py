@@ -112,14 +112,21 @@ def fused(question: Question, sources: Sources, k: int, scope: frozenset[int] | 
     Where passages hold what the question has in quotes, word for word, they are the only candidates. None holds what
     the question will not have.
     """
+    return looked_up(question, sources, k, scope)[0]
+
+
+def looked_up(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> tuple[list[Ranked], bool]:
+    """What `fused` gives, and whether there may be more than k: a deeper look may find what this one did not."""
     candidates: Iterable[int] = _word_for_word(question, sources, k, scope)
     exact = bool(candidates)
     if not exact:
         legs = (vector_leg(question, sources, k, scope), lexical_leg(question, sources, k, scope))
         candidates = {passage for leg in legs for passage, _score in leg}
-    wanted = set(candidates) - _holding(question.without, sources, candidates, scope)
-    ranked = scored(question, sources, sorted(wanted), scope)
-    return [one._replace(exact=True) for one in ranked] if exact else ranked
+    found = set(candidates)
+    ranked = scored(question, sources, sorted(found - _holding(question.without, sources, found, scope)), scope)
+    # Counted before what is not wanted was taken out: those that are left do not tell how many there were.
+    more = len(found if question.without else ranked) >= k
+    return ([one._replace(exact=True) for one in ranked] if exact else ranked), more
 
 
 def scored(question: Question, sources: Sources, passages: Sequence[int], scope: frozenset[int] | None) -> list[Ranked]:

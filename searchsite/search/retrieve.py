@@ -155,15 +155,13 @@ def _candidates(ask: Ask, question: Question, asked_of: Sources) -> list[Candida
     candidates: list[Candidate] = []
     seen: set[int] = set()
     while True:
-        ranked = ranking.fused(question, asked_of, depth, ask.scope.collections)
+        ranked, more = ranking.looked_up(question, asked_of, depth, ask.scope.collections)
         # What only a deeper look finds comes behind, whatever its score: else pages would not follow each other.
         found = [one for one in ranked if one.passage not in seen]
         candidates += permitted(found if seen else ranking.reranked(question, asked_of, found), searched)
         seen.update(one.passage for one in found)
         enough = len(candidates) > facets.COUNTED and len({one.document for one in candidates}) > documents
-        # How many there were before what is not wanted was taken out, those that are left do not tell.
-        exhausted = len(asked_of.store.ids()) <= depth if question.without else len(ranked) < depth
-        if enough or exhausted or depth >= MAX_DEPTH:
+        if enough or not more or depth >= MAX_DEPTH:
             return candidates
         depth *= 4
 

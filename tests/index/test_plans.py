@@ -1,4 +1,4 @@
-"""How SQLite, which has no statistics of its tables, goes about reading vectors."""
+"""How SQLite, which has no statistics of its tables, goes about reading vectors and counting documents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from searchsite.documents.models import Document
+from searchsite.documents.access import visible_collections
+from searchsite.documents.models import Document, State
 from searchsite.index import backends, encoding, space, vectors
 from searchsite.search import similar
 
@@ -49,3 +50,11 @@ def test_nothing_that_is_looked_up_begins_with_all_vectors_of_the_encoder(public
         steps = first_steps(do)
         assert steps
         assert all(step.startswith("SEARCH") for step in steps)
+
+
+def test_what_waits_is_counted_without_reading_documents(public):
+    collections = visible_collections(AnonymousUser())
+    for states in ([State.QUEUED, State.RUNNING], [State.FAILED]):
+        waiting = Document.objects.filter(collection__in=collections, state__in=states).order_by()
+        plan = waiting.values("pk").explain()
+        assert "SEARCH documents_document USING COVERING INDEX state_in_collection" in plan

@@ -342,6 +342,24 @@ def test_the_number_of_queries_does_not_grow(client, public, add, django_assert_
         client.get("/", {"q": "apples"})
 
 
+def test_a_word_that_is_not_wanted_is_searched_without_listing_the_whole_index(client, public, add, monkeypatch):
+    from searchsite.index.stores.faiss import FaissStore
+
+    for n in range(12):
+        add(public, "apples and pears" if n % 2 else "apples alone", title=f"No. {n}")
+    monkeypatch.setattr(FaissStore, "ids", lambda _store: pytest.fail("all ids were listed"))
+    found = titles(client.get("/", {"q": "apples -pears"}))
+    assert sorted(found) == sorted(f"No. {n}" for n in range(0, 12, 2))
+
+
+def test_where_all_of_the_first_look_is_not_wanted_a_deeper_one_is_taken(client, public, add, monkeypatch):
+    monkeypatch.setattr(retrieve, "DEPTH", 4)
+    for n in range(10):
+        add(public, "apples apples and pears", title=f"near {n}")
+    add(public, "rivers and lakes", title="far")
+    assert titles(client.get("/", {"q": "apples -pears"})) == ["far"]
+
+
 def test_posting_to_the_pages_is_refused(client):
     assert client.post("/", {"q": "x"}).status_code == 405
 

@@ -206,6 +206,8 @@ class Document(models.Model):
                 fields=["collection", "source"], condition=~Q(source=""), name="one_document_a_source"
             )
         ]
+        # What waits in some collections is counted on pages: in the index alone, as the rows hold whole texts.
+        indexes = [models.Index(fields=["collection", "state"], name="state_in_collection")]
 
     def __str__(self) -> str:
         return self.shown_title

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from encoder import pooling
+from encoder.arranged import arrange
 from encoder.batching import Window, batches, windows
 from encoder.description import Description, EncoderError
 from encoder.loading import checkpoint, compute_in
@@ -31,7 +32,7 @@ BUDGET = {"cpu": 2_048, "cuda": 65_536}
 # had met every width held 1 GB more, and 0.1 GB with these.
 STEP = 16
 
-# bfloat16 is used only where these come out the same as in float32, to this cosine.
+# bfloat16, and the arranged layers, are used only where these come out the same without them, to this cosine.
 _LEAST_COSINE = 0.999
 CHECKED = [
     "The quick brown fox jumps over the lazy dog.",
@@ -190,8 +191,9 @@ def load(description: Description, dtype: Dtype = "auto", threads: int | None = 
     """Return the encoder of a description whose files are in place.
 
     `dtype` "auto" is bfloat16 where the processor computes in it and the vectors stay within a cosine of 0.999 of
-    float32, and float32 elsewhere. `threads` is the number of CPU threads torch uses, for the whole process. A
-    CUDA device is used when there is one. Raises EncoderError.
+    float32, and float32 elsewhere. On a CPU the layers of a BERT are computed as `encoder.arranged` does. `threads` is
+    the number of CPU threads torch uses, for the whole process. A CUDA device is used when there is one. Raises
+    EncoderError.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -202,13 +204,28 @@ def load(description: Description, dtype: Dtype = "auto", threads: int | None = 
     elif dtype == "auto" and computes_in_bfloat16(device):
         exact = encoder.encode_passages(CHECKED)
         compute_in(encoder.model, torch.bfloat16)
-        try:
-            cosines = (encoder.encode_passages(CHECKED) * exact).sum(axis=1)
-        except RuntimeError:  # an operation of this model that torch does not do in bfloat16
-            return _in_float32(description, device)
-        if not cosines.min() >= _LEAST_COSINE:  # "not >=", so that NaN fails too
-            return _in_float32(description, device)
+        if not _agrees(encoder, exact):
+            encoder = _in_float32(description, device)
+    if device == "cpu":
+        _arranged(encoder)
     return encoder
+
+
+def _arranged(encoder: Encoder) -> None:
+    """Have the encoder compute as `encoder.arranged` does, where that comes to the same."""
+    exact = encoder.encode_passages(CHECKED)
+    layers = arrange(encoder.model)
+    if layers is not None and not _agrees(encoder, exact):
+        encoder.model.encoder = layers
+
+
+def _agrees(encoder: Encoder, exact: NDArray[np.float32]) -> bool:
+    """Whether the encoder's vectors of CHECKED are these."""
+    try:
+        cosines = (encoder.encode_passages(CHECKED) * exact).sum(axis=1)
+    except RuntimeError:  # an operation of this model that torch does not do in its type
+        return False
+    return bool(cosines.min() >= _LEAST_COSINE)  # False for NaN, too
 
 
 def _in_float32(description: Description, device: str) -> Encoder:

@@ -14,6 +14,7 @@ from ir_measures import RR, R, nDCG
 from encoder import EncoderError, compare, local
 from encoder.checkpoints import resolve
 from encoder.compare import POOLINGS, Pooled, figures
+from encoder.loading import checkpoint
 from encoder.tiny import TINY
 from tests.encoder.checkpoints import MAX_TOKENS, VOCABULARY, WORDS, write_bert
 
@@ -32,11 +33,11 @@ def compared(models: Path, passages: list[str], queries: list[str], name: str = 
     return compare.compare(resolve(name, models), passages, queries, lambda _done, _total: None, "float32")
 
 
-def states_of(encoder, words: list[str]) -> list[np.ndarray]:
+def states_of(model, words: list[str]) -> list[np.ndarray]:
     """(tokens, dim) of each layer, the last one last, of one sequence."""
     ids = torch.tensor([[VOCABULARY.index(word) for word in ("[CLS]", *words, "[SEP]")]])
     with torch.inference_mode():
-        return [layer[0].numpy() for layer in encoder.model(ids, output_hidden_states=True).hidden_states]
+        return [layer[0].numpy() for layer in model(ids, output_hidden_states=True).hidden_states]
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -57,14 +58,14 @@ def test_the_mean_of_a_long_text_is_the_encoders(models: Path) -> None:
     np.testing.assert_allclose(found.passages["mean"], encoder.encode_passages([LONG, "cat"]), atol=1e-5)
 
 
-def test_windows_of_a_long_text_make_one_vector_as_each_pooling_asks(models: Path, open_checkpoint) -> None:
-    encoder = open_checkpoint("plain", "tanh")
+def test_windows_of_a_long_text_make_one_vector_as_each_pooling_asks(models: Path) -> None:
+    model = checkpoint(resolve("plain", models, "tanh"))
     words, room = ["small", *LONG.split()], MAX_TOKENS - 2
     assert room < len(words) < 2 * room
-    first, second = states_of(encoder, words[:room]), states_of(encoder, words[room:])
+    first, second = states_of(model, words[:room]), states_of(model, words[room:])
     last_two = np.concatenate([(window[-1] + window[-2]) / 2 for window in (first, second)])
     with torch.inference_mode():
-        tanh = encoder.model.pooler(torch.tensor(first[-1][None]))[0].numpy()
+        tanh = model.pooler(torch.tensor(first[-1][None]))[0].numpy()
     found = {name: vectors[0] for name, vectors in compared(models, [LONG], []).passages.items()}
     np.testing.assert_allclose(found["max"], unit(np.concatenate([first[-1], second[-1]]).max(axis=0)), atol=1e-5)
     np.testing.assert_allclose(found["last2"], unit(last_two.mean(axis=0)), atol=1e-5)
@@ -92,12 +93,12 @@ def test_each_text_goes_through_the_model_once_for_all_poolings(models: Path, mo
     assert told[-1] == (8, 8)
 
 
-def test_saturation_is_counted_before_vectors_are_scaled(models: Path, open_checkpoint) -> None:
-    encoder = open_checkpoint("plain", "tanh")
+def test_saturation_is_counted_before_vectors_are_scaled(models: Path) -> None:
+    model = checkpoint(resolve("plain", models, "tanh"))
     passages = ["cat sat", "the dog ran"]
     with torch.inference_mode():
         tanh = np.concatenate([
-            encoder.model.pooler(torch.tensor(states_of(encoder, ["small", *text.split()])[-1][None])).numpy()
+            model.pooler(torch.tensor(states_of(model, ["small", *text.split()])[-1][None])).numpy()
             for text in passages
         ])  # fmt: skip
     share = (np.abs(tanh) > 0.9).mean()

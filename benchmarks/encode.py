@@ -151,7 +151,7 @@ def products(loaded: Encoder, lengths: list[int], in_float32: bool = False) -> P
 
     config = loaded.model.config
     hidden, inner = config.hidden_size, config.intermediate_size
-    dtype = torch.float32 if in_float32 else next(loaded.model.encoder.parameters()).dtype
+    dtype = torch.float32 if in_float32 else next(loaded.model.get_submodule("encoder").parameters()).dtype
     sizes = [sum(lengths[position] for position in batch) for batch in batches(lengths, BUDGET["cpu"])]
     weights = {(out, of): torch.randn(out, of, dtype=dtype) for out, of in
                ((3 * hidden, hidden), (hidden, hidden), (inner, hidden), (hidden, inner))}  # fmt: skip

@@ -6,7 +6,7 @@ what can be computed in place is. Measured in benchmarks/encode.py.
 """
 
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,41 @@ from transformers import PreTrainedModel
 _KINDS = ("BertModel", "RobertaModel", "XLMRobertaModel")
 
 
-class _Layer(NamedTuple):
-    weight: nn.Parameter
-    """(3 * hidden, hidden): of queries, keys and values."""
-    bias: nn.Parameter
-    attended: Any
-    """Modules with `dense` and `LayerNorm`, as the last."""
-    widened: Any
-    output: Any
+class _Product(nn.Module):
+    """x (n, in) -> x W^T + b (n, out), of one linear module or of several side by side."""
+
+    def __init__(self, *parts: nn.Linear) -> None:
+        super().__init__()
+        weight = torch.cat([part.weight for part in parts]) if len(parts) > 1 else parts[0].weight
+        bias = torch.cat([part.bias for part in parts])
+        self.bias = nn.Parameter(bias.detach(), requires_grad=False)
+        self.laid_out: Tensor | None = None
+        # oneDNN lays a weight out anew at each call unless that is done beforehand, which for a short text is most of
+        # the work. As torch.compile does it; the operation is not public, but torch is pinned.
+        if (
+            weight.dtype == torch.bfloat16
+            and weight.device.type == "cpu"
+            and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        ):
+            self.laid_out = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+        else:
+            self.weight = nn.Parameter(weight.detach(), requires_grad=False)
+
+    def of(self, given: Tensor) -> Tensor:
+        if self.laid_out is None:
+            return nn.functional.linear(given, self.weight, self.bias)
+        made: Tensor = torch.ops.mkldnn._linear_pointwise(given, self.laid_out, self.bias, "none", [], "")
+        return made
+
+
+class _Layer(nn.Module):
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        own = layer.attention.self
+        self.looking = _Product(own.query, own.key, own.value)
+        self.attended, self.after_attended = _Product(layer.attention.output.dense), layer.attention.output.LayerNorm
+        self.widened, self.activation = _Product(layer.intermediate.dense), layer.intermediate.intermediate_act_fn
+        self.narrowed, self.after_narrowed = _Product(layer.output.dense), layer.output.LayerNorm
 
 
 class ArrangedLayers(nn.Module):
@@ -33,21 +60,7 @@ class ArrangedLayers(nn.Module):
         super().__init__()
         own = layers.layer[0].attention.self
         self.heads, self.scaling = own.num_attention_heads, own.scaling
-        self._layers: list[_Layer] = []
-        for number, layer in enumerate(layers.layer):
-            three = [getattr(layer.attention.self, name) for name in ("query", "key", "value")]
-            made = _Layer(
-                nn.Parameter(torch.cat([one.weight for one in three]), requires_grad=False),
-                nn.Parameter(torch.cat([one.bias for one in three]), requires_grad=False),
-                layer.attention.output,
-                layer.intermediate,
-                layer.output,
-            )
-            self._layers.append(made)
-            self.register_parameter(f"weight{number}", made.weight)  # so that they change their type with the others
-            self.register_parameter(f"bias{number}", made.bias)
-            for name, module in (("attended", made.attended), ("widened", made.widened), ("output", made.output)):
-                self.add_module(f"{name}{number}", module)
+        self.layers = nn.ModuleList(_Layer(layer) for layer in layers.layer)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **_others: Any) -> SimpleNamespace:
         """`attention_mask`: (sequences, 1, tokens, tokens), True for what may be looked at; None for all."""
@@ -55,14 +68,15 @@ class ArrangedLayers(nn.Module):
         bias = None if attention_mask is None else self._bias(attention_mask, hidden_states.dtype)
         states = hidden_states.reshape(-1, hidden)
         attended = states.new_empty(sequences, tokens, self.heads, hidden // self.heads)
-        for layer in self._layers:
-            three = nn.functional.linear(states, layer.weight, layer.bias)
-            by_head = three.view(sequences, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        for layer in self.layers:
+            assert isinstance(layer, _Layer)
+            by_head = layer.looking.of(states).view(sequences, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
             queries, keys, values = by_head.reshape(3, sequences * self.heads, tokens, -1)
             mixed = self._attention(queries, keys, values, bias)
             attended.transpose(1, 2).copy_(mixed.view(sequences, self.heads, tokens, -1))
-            states = _added(layer.attended, attended.view(-1, hidden), states)
-            states = _added(layer.output, layer.widened(states), states)
+            states = layer.after_attended(layer.attended.of(attended.view(-1, hidden)).add_(states))
+            widened = layer.activation(layer.widened.of(states))
+            states = layer.after_narrowed(layer.narrowed.of(widened).add_(states))
         return SimpleNamespace(last_hidden_state=states.view(sequences, tokens, hidden), past_key_values=None)
 
     def _attention(self, queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
@@ -80,15 +94,10 @@ class ArrangedLayers(nn.Module):
         return added.repeat_interleave(self.heads, 0).unsqueeze(1)
 
 
-def _added(part: Any, states: Tensor, before: Tensor) -> Tensor:
-    normalised: Tensor = part.LayerNorm(part.dense(states).add_(before))
-    return normalised
-
-
 def arrange(model: PreTrainedModel) -> nn.Module | None:
     """Put ArrangedLayers in the place of a model's layers, and return these; None where it is no BERT.
 
-    They share what they can, so what was there before should be let go of: it is another copy of a quarter.
+    The model has the type in which it is to compute. What was there before is another copy of most weights.
     """
     config = model.config
     if type(model).__name__ not in _KINDS or config.is_decoder or config.add_cross_attention:

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
@@ -21,6 +22,8 @@ import encoder
 from encoder.packaged import E5_FOLDER, MINILM_FOLDER
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from encoder import Description
     from encoder.cross import CrossEncoder
     from encoder.local import Encoder
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 120
+REMEMBERED = 256  # questions, of 100 kB each at most
 
 _loading = threading.Lock()
 _looking = threading.Lock()
@@ -102,6 +106,18 @@ def _loaded() -> Encoder | TinyEncoder:
     return encoder.load(
         settings.SEARCHSITE_ENCODER, settings.SEARCHSITE_MODELS_DIR, pooling=settings.SEARCHSITE_POOLING
     )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def question(text: str, most: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The vector (dim,) of what is asked, and the states (tokens, dim) of its first tokens, `most` of them; not to be
+    written to. Remembered, since the next page of results, each condition and each "why" ask the same again."""
+    states: list[NDArray[np.float32]] = []
+    vector = get_encoder().encode_queries([text], states=lambda _n, some: states.append(some))[0]
+    first = np.concatenate(states)[:most].copy()  # all of a pasted page is not to be remembered
+    for kept in (vector, first):
+        kept.setflags(write=False)
+    return vector, first
 
 
 @cache
@@ -182,5 +198,5 @@ def _why_it_ended(folder: Path, code: int, said: str) -> str:
 
 def forget() -> None:
     """Forget what was loaded: the next use reads the settings again."""
-    for cached in (description, _loaded, _cross_encoder, token_offsets):
+    for cached in (description, _loaded, _cross_encoder, question, token_offsets):
         cached.cache_clear()

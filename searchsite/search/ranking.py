@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from django.conf import settings
 
 from encoder import EncoderError
@@ -89,9 +88,8 @@ class Ranked(NamedTuple):
 def understood(query: Query, placed: Space, documents: Ids | None = None) -> Question:
     """Encode what is asked. `documents`: those that meet the query's conditions. Raises encoder.EncoderError."""
     language = family(query.text)
-    states: list[Matrix] = []
-    vector = backends.get_encoder().encode_queries([query.text], states=lambda _n, some: states.append(some))[0]
-    asked = tokens.asked(np.concatenate(states), language, placed)
+    vector, states = backends.question(query.text, tokens.MOST_ASKED)
+    asked = tokens.asked(states, language, placed)
     vector = placed.place_question(vector, language)
     return Question(query.text, query.phrases, query.without[:MOST_WITHOUT], language, vector, asked, documents)
 

@@ -286,3 +286,24 @@ def test_what_a_question_s_words_weigh_tells_nothing_of_collections_that_are_not
     index = lexical_follow.current()
     assert index.weights("layoffs", scope) == index.weights("rivers", scope)
     assert index.weights("layoffs", None).full < index.weights("rivers", None).full
+
+
+def test_the_same_question_is_encoded_once_and_anew_by_another_encoder(sources, book, monkeypatch):
+    book(WORDS)
+    asked: list[list[str]] = []
+    encoder = type(backends.get_encoder())
+    encode = encoder.encode_queries
+
+    def counted(self, texts, *rest, **named):
+        asked.append(list(texts))
+        return encode(self, texts, *rest, **named)
+
+    monkeypatch.setattr(encoder, "encode_queries", counted)
+    first, again, other = understood("pears apples"), understood("pears apples -plums"), understood("rivers")
+    assert asked == [["pears apples"], ["rivers"]]
+    assert (first.vector == again.vector).all()
+    assert (first.tokens == again.tokens).all()
+    assert (first.vector != other.vector).any()
+    backends.forget()
+    understood("pears apples")
+    assert asked[2:] == [["pears apples"]]

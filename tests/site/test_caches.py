@@ -155,6 +155,7 @@ HARMLESS = {
     "searchsite/index/backends.py:_cross_encoder": "a model",
     "searchsite/index/backends.py:_loaded": "a model",
     "searchsite/index/backends.py:description": "what the encoder is",
+    "searchsite/index/backends.py:question": "the vector of a question, by its words, which are all that it depends on",
     "searchsite/index/backends.py:token_offsets": "a tokenizer",
     "searchsite/index/follow.py:current": "the index of all, which each search filters for who asks",
     "searchsite/index/follow.py:forget": "forgets it",

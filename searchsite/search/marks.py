@@ -71,7 +71,9 @@ def lines(passage: Passage, marked: Marks, rows: int = ROWS) -> list[list[Piece]
             shown.append((start + len(line) - len(line.lstrip()), start + len(line.rstrip())))
         start += len(line)
     begins, ends = marked.sentence or (0, 0)
-    seen = any(first < ends and begins < last for first, last in shown)  # not where it is in a heading
+    seen = begins < ends and any(
+        first < ends and begins < last for first, last in shown
+    )  # not where it is in a heading
     if not seen or _rows(passage.text, shown, ends) <= rows:
         return [_pieces(passage.text, first, last, marked) for first, last in shown]
     left = [_pieces(passage.text, max(first, begins), last, marked) for first, last in shown if last > begins]

@@ -7,7 +7,7 @@ import re
 from itertools import chain
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 
@@ -69,6 +69,7 @@ def test_pieces_are_the_lines_that_are_shown_and_each_character_is_marked_as_it_
 
 
 @with_settings(max_examples=300, deadline=None)
+@example(("Top\n" * 5 + "A title\nFound\n<<", Marks((35, 35))), 1)
 @given(texts_and_marks(), st.integers(1, 4))
 def test_an_excerpt_is_the_end_of_the_passage_and_has_all_of_the_sentence_that_is_shown(drawn, rows):
     text, marked = drawn

@@ -61,31 +61,33 @@ class StoreContract:
         assert hits[0].score == pytest.approx(1, abs=1e-5)
         assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
-    def test_scores_of_some_are_those_of_the_search(self, tmp_path):
+    def test_products_of_some_are_the_scores_of_the_search(self, tmp_path):
         """Of the build, of what changed since, and not of what is gone."""
-        rows, query = random_rows(80), random_rows(1, seed=3).vectors[0]
+        rows, queries = random_rows(80), random_rows(2, seed=3).vectors
         store = self.serving(tmp_path, rows)
         new = random_rows(4, seed=9, first=900)
         store.apply([3, 4], Rows(new.vectors, new.passages, np.full(4, 3), new.collections))
-        found = {hit.passage: hit.score for hit in store.search(query, 100)}
+        found = [{hit.passage: hit.score for hit in store.search(query, 100)} for query in queries]
         asked = [903, 1, 3, 900, 13, 7, 12345]
-        assert 13 not in found, "a passage of document 3 that is gone"
-        scores = store.scores(query, asked)
-        assert list(scores) == [pk for pk in asked if pk in found]
-        assert scores == pytest.approx({pk: found[pk] for pk in scores}, abs=1e-6)
-        assert store.scores(query, []) == {}
+        assert 13 not in found[0], "a passage of document 3 that is gone"
+        known = store.products(queries, asked)
+        assert known.passages.tolist() == [903, 1, 900, 7]
+        assert known.documents.tolist() == [3, 1, 3, 7]
+        for column, scores in enumerate(found):
+            assert known.scores[:, column] == pytest.approx([scores[pk] for pk in known.passages], abs=1e-6)
+        assert store.products(queries, []).scores.shape == (0, 2)
         store.apply([3], no_rows(DIM))
-        assert list(store.scores(query, asked)) == [1, 7]
-        assert self.make().scores(query, asked) == {}
+        assert store.products(queries, np.array(asked)).passages.tolist() == [1, 7]
+        assert self.make().products(queries, asked).scores.shape == (0, 2)
 
     def test_equal_vectors_have_equal_scores_wherever_they_are(self, tmp_path):
-        rows, query = random_rows(50), random_rows(1, seed=3).vectors[0]
+        rows, queries = random_rows(50), random_rows(1, seed=3).vectors
         rows.vectors[:] = rows.vectors[0]
         store = self.serving(tmp_path, rows)
         store.apply([99], Rows(rows.vectors[:3], np.arange(901, 904), np.full(3, 99), rows.collections[:3]))
-        assert {round(score, 9) for score in store.scores(query, store.ids().tolist()).values()} == {
-            round(store.scores(query, [902])[902], 9)
-        }
+        of_all, of_one = store.products(queries, store.ids()), store.products(queries, [902])
+        assert len(of_all.passages) == 53
+        assert {round(score, 9) for score in of_all.scores[:, 0]} == {round(of_one.scores[0, 0], 9)}
 
     def test_ties_break_by_id_also_at_the_kth_place(self, tmp_path):
         rows = random_rows(200)

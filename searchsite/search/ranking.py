@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from django.conf import settings
 
 from encoder import EncoderError
@@ -129,9 +130,11 @@ def looked_up(question: Question, sources: Sources, k: int, scope: frozenset[int
 
 def scored(question: Question, sources: Sources, passages: Sequence[int], scope: frozenset[int] | None) -> list[Ranked]:
     """These passages by both legs, best first; those without a vector are left out."""
-    near = sources.store.scores(question.vector, passages)
-    signs = sources.store.scores(sources.space.language_axis, passages)
-    foreign = {passage for passage, sign in signs.items() if sources.space.is_foreign(sign, question.language)}
+    queries = np.stack([question.vector, sources.space.language_axis])
+    known = sources.store.products(queries, passages)
+    found = list(zip(known.passages.tolist(), known.scores.tolist(), strict=True))
+    near = {passage: cosine for passage, (cosine, _sign) in found}
+    foreign = {passage for passage, (_cosine, sign) in found if sources.space.is_foreign(sign, question.language)}
     return with_keywords(question.text, sources.lexical, near, scope, foreign)
 
 

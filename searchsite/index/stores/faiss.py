@@ -30,6 +30,17 @@ class Hit(NamedTuple):
     score: float
 
 
+class Known(NamedTuple):
+    """n live passages, the documents they are of, and their scores for m queries."""
+
+    passages: Ids
+    """(n,)"""
+    documents: Ids
+    """(n,)"""
+    scores: NDArray[np.float64]
+    """(n, m)"""
+
+
 class BuildError(Exception):
     """A build on disk is missing, damaged or of another kind. The message is a sentence."""
 
@@ -84,7 +95,7 @@ class View:
 
 
 class FaissStore:
-    """The verbs of a vector store: search, scores, apply, replace, ids."""
+    """The verbs of a vector store: search, products, apply, replace, ids."""
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -126,16 +137,20 @@ class FaissStore:
         parts = [segment.passages[segment.live] for segment in self._view.segments]
         return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
 
-    def scores(self, query: Matrix, passages: Sequence[int]) -> dict[int, float]:
-        """The scores of those of these passages that are live, in the given order."""
-        asked = np.array(passages, np.int64)
-        found: dict[int, float] = {}
+    def products(self, queries: Matrix, passages: Sequence[int] | Ids) -> Known:
+        """The scores of those of these passages that are live, in the given order, for m queries (m, dim) at once."""
+        asked = np.asarray(passages, np.int64)
+        vectors = np.zeros((len(asked), self.dim))
+        documents = np.zeros(len(asked), np.int64)
+        held = np.zeros(len(asked), bool)
         for segment in self._view.segments:
             rows = segment.rows(asked)
-            # In float64: in float32 the same vector gets other last digits in another row of a matrix, and no ties.
-            vectors = segment.index.reconstruct_batch(rows[rows >= 0]).astype(np.float64)
-            found |= zip(asked[rows >= 0].tolist(), (vectors @ query).tolist(), strict=True)
-        return {passage: found[passage] for passage in passages if passage in found}
+            here = rows >= 0
+            vectors[here] = segment.index.reconstruct_batch(rows[here])
+            documents[here] = segment.documents[rows[here]]
+            held |= here
+        # In float64: in float32 the same vector gets other last digits in another row of a matrix, and no ties.
+        return Known(asked[held], documents[held], vectors[held] @ queries.T.astype(np.float64))
 
     def vector(self, passage: int) -> Matrix | None:
         """The stored vector of a live passage (dim,), or None: for verification."""

@@ -1,18 +1,21 @@
 """What is known of the passages that were ranked: whose they are, and by what they can be counted and sorted.
 
-The index is a cache: what is live, and who may see it, is asked of the database for every candidate here.
+The index is a cache: whose a passage is, it tells; whether that document is live, and who may see it, is asked of the
+database for every candidate here, and of each passage that is shown once more (retrieve.hydrate).
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
-from searchsite.documents.models import Collection, Document, Passage
+from searchsite.documents.models import Collection, Document
 from searchsite.search.ranking import Ranked
 
 READ_AT_ONCE = 1000
@@ -31,32 +34,31 @@ class Candidate(NamedTuple):
 
 
 def permitted(ranked: Sequence[Ranked], visible: QuerySet[Collection]) -> list[Candidate]:
-    """Those of the passages that are live in the visible collections, in the same order."""
+    """Those of the passages whose documents are live in the visible collections, in the same order."""
     found: list[Candidate] = []
     allowed = set(visible.values_list("pk", flat=True))
     for first in range(0, len(ranked), READ_AT_ONCE):
         some = ranked[first : first + READ_AT_ONCE]
-        # Step by step, each by a primary key or a unique one: asked for all at once with the collections, databases
-        # without statistics go through every document of these.
-        passages = Passage.objects.filter(pk__in=[one.passage for one in some])
-        revision_of = dict(passages.values_list("pk", "revision"))
-        live = Document.objects.filter(live_revision__in=set(revision_of.values())).values_list(
-            "live_revision",
-            "pk",
-            "collection",
-            "live_revision__kind",
-            "live_revision__language",
-            "live_revision__written",
-            "updated",
-        )
-        facts = {row[0]: row for row in live}
+        # By primary keys: asked for with the collections, databases without statistics go through every document of
+        # these. Dates come as text, as most of the time went into making objects of them.
+        dated = Coalesce(Cast("live_revision__written", CharField()), Cast("updated", CharField()))
+        live = Document.objects.filter(pk__in={one.document for one in some}, live_revision__isnull=False).order_by()
+        rows = live.values_list("pk", "collection", "live_revision__kind", "live_revision__language", dated)
+        facts = {row[0]: row for row in rows if row[1] in allowed}
+        zone = timezone.get_current_timezone_name()
         for one in some:
-            row = facts.get(revision_of.get(one.passage, 0))
-            if row and row[2] in allowed:
-                _revision, document, collection, kind, language, written, updated = row
-                date = written or timezone.localdate(updated)
-                found.append(Candidate(one, document, collection, kind, language, date))
+            if row := facts.get(one.document):
+                document, collection, kind, language, date = row
+                found.append(Candidate(one, document, collection, kind, language, _day(date[:15], zone)))
     return found
+
+
+@lru_cache(maxsize=10_000)
+def _day(text: str, _zone: str) -> datetime.date:
+    """Of a date, or of a time in UTC to ten minutes, as databases write them; in the current time zone."""
+    if len(text) == len("2024-05-01"):
+        return datetime.date.fromisoformat(text)
+    return timezone.localdate(datetime.datetime.fromisoformat(f"{text}0").replace(tzinfo=datetime.UTC))
 
 
 def by_document(candidates: Sequence[Candidate], most: int) -> dict[int, list[Candidate]]:

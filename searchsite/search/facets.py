@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -69,16 +69,18 @@ def count(asked: str, query: Query, candidates: Sequence[Candidate], visible: Qu
     documents = {one.document: one for one in first}.values()
     names = {pk: (name, slug) for pk, name, slug in visible.values_list("pk", "name", "slug")}
     tagged = Document.tags.through.objects.filter(document__in=[one.document for one in documents])
+    times = dict(tagged.values_list("tag__name").annotate(Count("pk")).order_by())
 
     def by(field: str) -> Callable[[str], str]:
-        return lambda value: narrowed(_without(asked, field) if field in ANY else asked, field, value)
+        rest = _without(asked, field) if field in ANY else asked
+        return lambda value: narrowed(rest, field, value)
 
     # Within a type that was asked for, its kinds are told apart: the group may have others.
     grouped = not any(_asks(one, "type") for one in query.conditions)
     collections = Counter(names[one.collection] for one in documents if one.collection in names)
     kinds = Counter(GROUP_OF.get(one.kind, one.kind) if grouped else one.kind for one in documents)
     languages = Counter(one.language for one in documents)
-    tags: Counter[str] = Counter(tagged.values_list("tag__name", flat=True))
+    tags: Counter[str] = Counter(times)
     years = Counter(one.date.year for one in documents)
     facets = [
         _facet(_("Collection"), collections, lambda own: own[0], lambda own: by("collection")(own[1])),

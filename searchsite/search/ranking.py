@@ -84,6 +84,8 @@ class Ranked(NamedTuple):
     """The place, from 1, that it had before reranking."""
     exact: bool = False
     """Whether it is known to hold, word for word, all that the question has in quotes."""
+    document: int = 0
+    """The document that the index has it in; 0 where the index was not asked."""
 
 
 def understood(query: Query, placed: Space, documents: Ids | None = None) -> Question:
@@ -135,7 +137,8 @@ def scored(question: Question, sources: Sources, passages: Sequence[int], scope:
     found = list(zip(known.passages.tolist(), known.scores.tolist(), strict=True))
     near = {passage: cosine for passage, (cosine, _sign) in found}
     foreign = {passage for passage, (_cosine, sign) in found if sources.space.is_foreign(sign, question.language)}
-    return with_keywords(question.text, sources.lexical, near, scope, foreign)
+    documents = dict(zip(near, known.documents.tolist(), strict=True))
+    return with_keywords(question.text, sources.lexical, near, scope, foreign, documents)
 
 
 def with_keywords(
@@ -144,11 +147,13 @@ def with_keywords(
     near: Mapping[int, float],
     scope: frozenset[int] | None,
     foreign: Collection[int] = (),
+    documents: Mapping[int, int] | None = None,
 ) -> list[Ranked]:
     """Passages of which the vector leg's scores are known, with their keywords added, best first.
 
     Those in another language than the question's cannot have its words, but for identifiers, and are not to lose by it.
     """
+    of = documents or {}
     bm25 = lexical.scores(question, list(near), scope) if lexical else {}
     full, exact = lexical.weights(question, scope) if bm25 and lexical else (1.0, 0.0)
     shares = {passage: min(bm25.get(passage, 0.0) / full, fusion.MOST_KEYWORDS) for passage in near}
@@ -163,6 +168,7 @@ def with_keywords(
             shares[passage],
             credited.get(passage, 0.0),
             passage in foreign,
+            document=of[passage] if of else 0,
         )
         for passage, cosine in near.items()
     ]

@@ -47,7 +47,10 @@ def similar(user: User, document: Document, passage: Passage | None = None, page
     depth = DEPTH
     while True:
         hits = followed.store.search(vector, depth, collections)
-        candidates = permitted([Ranked(pk, score, score, 0.0) for pk, score in hits], visible)
+        known = followed.store.products(vector[None], [hit.passage for hit in hits])
+        owners = dict(zip(known.passages.tolist(), known.documents.tolist(), strict=True))
+        ranked = [Ranked(pk, score, score, 0.0, document=owners[pk]) for pk, score in hits if pk in owners]
+        candidates = permitted(ranked, visible)
         documents = by_document([one for one in candidates if one.document not in copies], SNIPPETS)
         if len(documents) > page * PER_PAGE or len(hits) < depth or depth >= MAX_DEPTH:
             break

@@ -38,7 +38,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.site.running import free_port, wait_until
+from tests.site.running import free_port, wait_until  # noqa: E402
 
 LINES = 20_000  # of each file that questions are made of
 LETTERS = re.compile(r"[A-Za-z][A-Za-z-]{2,}")
@@ -60,7 +60,8 @@ def questions(files: list[Path], seed: int) -> Iterator[str]:
         text = chosen.choice(texts[chinese])
         if chinese:
             start = chosen.randrange(max(1, len(text) - 8))
-            yield text[start : start + chosen.randint(6, 14)].strip() + chosen.choice(["是什么", "怎么办", "吗", "的原因"])
+            ending = chosen.choice(["是什么", "怎么办", "吗", "的原因"])
+            yield text[start : start + chosen.randint(6, 14)].strip() + ending
         else:
             words = LETTERS.findall(text)
             start = chosen.randrange(max(1, len(words) - 5))
@@ -89,8 +90,9 @@ class Server:
 
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True
-        )
+            [sys.executable, "manage.py", *arguments],
+            check=False, cwd=ROOT, env=self.environment, capture_output=True, text=True,
+        )  # fmt: skip
         if done.returncode:
             raise SystemExit(done.stdout + done.stderr)
         return done.stdout
@@ -153,7 +155,8 @@ def busy(server: Server, kind: str) -> Callable[[int], bool]:
 
     def go_on(done: int) -> bool:
         if time.monotonic() - state["looked"] > 5:
-            code = f"from searchsite.documents.models import Job; print(Job.objects.open().filter(kind='{kind}').count())"
+            count = f"print(Job.objects.open().filter(kind='{kind}').count())"
+            code = f"from searchsite.documents.models import Job; {count}"
             state["open"] = server.manage("shell", "--no-imports", "-c", code).strip().splitlines()[-1] != "0"
             state["looked"] = time.monotonic()
         return bool(state["open"]) and done < 2000
@@ -179,7 +182,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--pages", type=int, default=60, help="that are imported meanwhile; 0: neither import nor rebuild")
+    parser.add_argument("--pages", type=int, default=60, help="imported meanwhile; 0: neither import nor rebuild")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tantivy
@@ -35,6 +35,8 @@ EXACT = 4.0  # and more, of a whole identifier: what differs in a digit is anoth
 REMEMBERED = 100  # questions of which it is known what of them can be found
 COMMON = 1000  # passages from which on a term is common
 FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
+WIDE = 0.2  # of all passages: a scope of so many is sought in what is found anywhere
+FEW = 2000  # ids that are looked up one by one, which a set of them is only faster than when there are many
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ class LexicalIndex:
         number = searcher.fast_field_values("number", [stated[0][1]])[0]
         languages = tuple(term for term, _count in searcher.terms_with_prefix("language", ""))
         known: dict[tuple[str, frozenset[int] | None], Known] = {}
-        self._seen = searcher, int(number or 0), languages, known  # at once: another thread sees all of it or nothing
+        shares: dict[frozenset[int], float] = {}
+        # At once: another thread sees all of it or nothing.
+        self._seen = searcher, int(number or 0), languages, known, shares
 
     @property
     def number(self) -> int:
@@ -117,6 +121,8 @@ class LexicalIndex:
             asked = self._question(" ".join([question, *phrases]), collections)
         if asked is None:
             return []
+        if collections is not None and not phrases and documents is None and self._share(collections) >= WIDE:
+            return self._best_in(asked, k, collections)
         required = [self._any("collection", collections)] if collections is not None else []
         required += [self._any("document", documents)] if documents is not None else []
         for phrase in phrases:
@@ -171,51 +177,88 @@ class LexicalIndex:
         remembered = self._seen[3]
         found = remembered.get((question, collections))
         if found is None:
-            scope = None if collections is None else Query.const_score_query(self._any("collection", collections), 0.0)
             found = []
             for asked in terms.of_question(question, self.languages):
                 field, options = ("grams", asked.grams) if asked.grams else ("words", asked.words)
-                counted = [(term, self._count(field, term, scope, asked.surface)) for term in options]
+                counted = [(term, self._count(field, term, collections, asked.surface)) for term in options]
                 found.append((asked, [(term, count) for term, count in counted if count]))
             if len(remembered) >= REMEMBERED:
                 remembered.clear()
             remembered[question, collections] = found
         return found
 
-    def _count(self, field: str, term: str, scope: Query | None, surface: str) -> int:
+    def _count(self, field: str, term: str, collections: frozenset[int] | None, surface: str) -> int:
         everywhere = int(self._seen[0].doc_freq(field, term))
-        if scope is None or not everywhere or (everywhere > COMMON and not farthest(surface)):
+        if collections is None or not everywhere or (everywhere > COMMON and not farthest(surface)):
             return everywhere
-        both = Query.boolean_query([(Occur.Must, self._term(field, term)), (Occur.Must, scope)])
-        found = len(self._seen[0].search(both, 1 if everywhere > COMMON else COMMON, count=False).hits)
-        return everywhere if found and everywhere > COMMON else found
+        # Passages that have the term are looked at, and not those of the collections, which are many more.
+        hits = self._seen[0].search(self._term(field, term), COMMON, count=False).hits
+        found = sum(self._inside(hits, collections))
+        if everywhere <= COMMON:
+            return found
+        if not found:
+            within = self._within(self._term(field, term), [self._any("collection", collections)])
+            found = len(self._seen[0].search(within, 1, count=False).hits)
+        return everywhere if found else 0
+
+    def _share(self, collections: frozenset[int]) -> float:
+        """About which part of all passages are in these collections, 0 to 1."""
+        shares = self._seen[4]
+        if collections not in shares:
+            if len(shares) >= REMEMBERED:
+                shares.clear()
+            held = sum(self._seen[0].doc_freq("collection", one) for one in collections)
+            shares[collections] = min(1.0, held / max(1, self._seen[0].num_docs))
+        return shares[collections]
+
+    def _inside(self, hits: Sequence[tuple[Any, Any]], collections: frozenset[int]) -> list[bool]:
+        """Which of these hits are passages in these collections."""
+        found = self._seen[0].fast_field_values("collection", [address for _score, address in hits])
+        return [one in collections for one in found]
+
+    def _best_in(self, query: Query, k: int, collections: frozenset[int]) -> list[tuple[int, float]]:
+        """As `_best` of the passages in collections that hold a good part of all: of the best anywhere, those in them.
+        A condition would have every passage with any of the terms looked at, and so take as long as there are many."""
+        ask = int(k / self._share(collections) * 1.2) + SLACK
+        with as_lexical_error(self.folder):
+            while True:
+                hits = self._seen[0].search(query, ask, count=False).hits
+                kept = [hit for hit, inside in zip(hits, self._inside(hits, collections), strict=True) if inside]
+                if len(hits) < ask or (len(kept) >= k and hits[-1][0] != kept[k - 1][0]):
+                    return self._in_order(kept)[:k]
+                ask *= 4
 
     def _best(self, query: Query, k: int) -> list[tuple[int, float]]:
         with as_lexical_error(self.folder):
-            searcher = self._seen[0]
             ask = k + SLACK
-            while len(hits := searcher.search(query, ask, count=False).hits) == ask:
+            while len(hits := self._seen[0].search(query, ask, count=False).hits) == ask:
                 if hits[-1][0] != hits[k - 1][0]:
                     break
                 ask *= 4  # the last is as good as the k-th: others as good as these, with lower ids, may be missing
-            ids = searcher.fast_field_values("passage", [address for _score, address in hits])
+            return self._in_order(hits)[:k]
+
+    def _in_order(self, hits: Sequence[tuple[Any, Any]]) -> list[tuple[int, float]]:
+        """(passage, score) of these hits, equal ones by their ids."""
+        ids = self._seen[0].fast_field_values("passage", [address for _score, address in hits])
         found = [(int(pk or 0), float(score or 0)) for pk, (score, _address) in zip(ids, hits, strict=True)]
-        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+        return sorted(found, key=lambda hit: (-hit[1], hit[0]))
 
     def _question(self, question: str, collections: frozenset[int] | None) -> Query | None:
         """The sum of what the question asks for; None where it asks for nothing that can be looked up."""
         known = self._known(question, collections)
         unknown = [asked.surface for asked, held in known if not held and asked.surface][:MOST_MISSPELT]
-        parts = [self._asked(asked, [term for term, _count in held]) for asked, held in known if held]
+        # All in one flat sum: of terms alone tantivy skips what cannot come among the best (block-max WAND, Ding and
+        # Suel, SIGIR 2011), of anything nested it looks at all. A passage has one stem of a word, that of its language.
+        parts = [part for asked, held in known for term, _count in held for part in self._asked(asked, term)]
         parts += [part for word in unknown if (part := self._misspelt(word)) is not None]
         return Query.boolean_query([(Occur.Should, part) for part in parts]) if parts else None
 
-    def _asked(self, asked: terms.Asked, held: Sequence[str]) -> Query:
+    def _asked(self, asked: terms.Asked, term: str) -> list[Query]:
+        worth = _worth(asked)
         if asked.grams:
-            return Query.boost_query(_one_of([self._term("grams", term) for term in held]), _worth(asked))
-        words = Query.boost_query(_one_of([self._term("words", term) for term in held]), _worth(asked))
-        title = Query.boost_query(_one_of([self._term("title", term) for term in held]), TITLE * _worth(asked))
-        return Query.boolean_query([(Occur.Should, words), (Occur.Should, title)])
+            return [Query.boost_query(self._term("grams", term), worth)]
+        title = Query.boost_query(self._term("title", term), TITLE * worth)
+        return [Query.boost_query(self._term("words", term), worth), title]
 
     def _misspelt(self, word: str) -> Query | None:
         if not (distance := farthest(word)):
@@ -227,7 +270,11 @@ class LexicalIndex:
         return Query.term_query(self._schema, field, term, index_option="basic" if field == "surface" else "freq")
 
     def _any(self, field: str, values: Iterable[int]) -> Query:
-        return Query.term_set_query(self._schema, field, sorted(values))
+        wanted = sorted(values)
+        if len(wanted) > FEW:
+            return Query.term_set_query(self._schema, field, wanted)
+        each = [Query.term_query(self._schema, field, value, index_option="basic") for value in wanted]
+        return Query.boolean_query([(Occur.Should, one) for one in each])
 
     def _within(self, asked: Query, required: Sequence[Query]) -> Query:
         conditions = [(Occur.Must, Query.const_score_query(one, 0.0)) for one in required]
@@ -236,10 +283,6 @@ class LexicalIndex:
 
 def _worth(asked: terms.Asked) -> float:
     return (GRAMS if asked.grams else WORDS) * (EXACT if asked.exact else 1.0)
-
-
-def _one_of(queries: Sequence[Query]) -> Query:
-    return queries[0] if len(queries) == 1 else Query.disjunction_max_query(queries)
 
 
 class Writer:

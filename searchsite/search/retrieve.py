@@ -222,7 +222,8 @@ def _listed(ask: Ask) -> Answer:
         rows = (row for row in rows if row[0] in wanted)
     if ask.query.without:
         rows = _holding_none(rows, ask)
-    ranked = [Ranked(passage, 0.0, 0.0, 0.0, document=document) for document, passage in islice(rows, facets.COUNTED + 1)]
+    first_rows = islice(rows, facets.COUNTED + 1)
+    ranked = [Ranked(passage, 0.0, 0.0, 0.0, document=document) for document, passage in first_rows]
     candidates = permitted(ranked, visible)
     start = (ask.page - 1) * PER_PAGE
     passages = hydrate(ask.user, [one.ranked.passage for one in candidates[start : start + PER_PAGE]])

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from searchsite.index.lexical import LexicalIndex
 
 # Passages asked of each leg, so many that pages do not overlap; more only when they are of few documents. One more than
-# facets.COUNTED, so that it is seen when there are more.
-DEPTH = 1001
+# facets.COUNTED, so that it is seen when there are more. Each costs some microseconds in Python and in the database,
+# where requests wait for each other.
+DEPTH = 401
 MAX_DEPTH = 16_000
 
 

@@ -121,9 +121,7 @@ def test_the_links_are_on_the_page_and_lead_to_what_they_name(client, shelf):
 
 
 @pytest.mark.parametrize("question", ["apples", "tag:t"])
-def test_of_more_passages_only_the_nearest_are_counted_and_the_page_says_so(
-    client, public, add, monkeypatch, question
-):
+def test_of_more_passages_only_the_nearest_are_counted_and_the_page_says_so(client, public, add, monkeypatch, question):
     monkeypatch.setattr(facets, "COUNTED", 20)
     monkeypatch.setattr(retrieve, "DEPTH", 21)
     add(public, "\n\n".join(f"## Part {n}\n\napples" for n in range(19)), title="book").tags.create(name="t")

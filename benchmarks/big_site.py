@@ -36,6 +36,8 @@ MOST_PASSAGES = 20  # of a document
 NOISE = 0.5  # length of what is added to a vector of length 1 to draw another from it
 AT_ONCE = 1000  # documents of a transaction
 
+STEPS = "big_site.json"  # in the data folder: what each step took, in seconds, and how many passages there are
+
 Text = tuple[str, str, "Matrix", bool]  # title, text, vector (dim,), whether it is the text's own
 
 
@@ -144,6 +146,7 @@ def main() -> None:
     import django
 
     django.setup()
+    from django.conf import settings
     from django.core.management import call_command
 
     from searchsite.documents.models import Document, Job
@@ -161,7 +164,14 @@ def main() -> None:
     meaning = time.perf_counter()
     print(f"vector index: {meaning - filled:.0f} s", flush=True)
     lexical_build.make_anew("it is new")
-    print(f"lexical index: {time.perf_counter() - meaning:.0f} s", flush=True)
+    ended = time.perf_counter()
+    print(f"lexical index: {ended - meaning:.0f} s", flush=True)
+    steps = {
+        "rows into the database": filled - began,
+        "vector index": meaning - filled,
+        "lexical index": ended - meaning,
+    }
+    (Path(settings.DATA_DIR) / STEPS).write_text(json.dumps({"passages": given.passages, **steps}))
 
 
 if __name__ == "__main__":

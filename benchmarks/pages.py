@@ -1,6 +1,6 @@
 """How long does a page of results take, through HTTP, on a big site; and what does the site do to it beside that?
 
-    python benchmarks/requests.py DATA_DIR FILE.jsonl.gz... [--requests 300] [--clients 16] [--seconds 20] [--json]
+    python benchmarks/pages.py DATA_DIR FILE.jsonl.gz... [--requests 300] [--clients 16] [--seconds 20] [--json]
 
 DATA_DIR is a site's (benchmarks/big_site.py makes one); `manage.py up` serves it, web server and worker, without
 reranking, since such a site has no codes of tokens. The questions are different ones each time, made of the FILEs'

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 # Of these the module `encoder` is the layers, and their parts have BERT's names.
 _KINDS = ("BertModel", "RobertaModel", "XLMRobertaModel")
@@ -94,7 +93,7 @@ class ArrangedLayers(nn.Module):
         return added.repeat_interleave(self.heads, 0).unsqueeze(1)
 
 
-def arrange(model: PreTrainedModel) -> nn.Module | None:
+def arrange(model: Any) -> nn.Module | None:
     """Put ArrangedLayers in the place of a model's layers, and return these; None where it is no BERT.
 
     The model has the type in which it is to compute. What was there before is another copy of most weights.
@@ -102,6 +101,6 @@ def arrange(model: PreTrainedModel) -> nn.Module | None:
     config = model.config
     if type(model).__name__ not in _KINDS or config.is_decoder or config.add_cross_attention:
         return None
-    layers = model.get_submodule("encoder")
+    layers: nn.Module = model.get_submodule("encoder")
     model.encoder = ArrangedLayers(layers)
     return layers

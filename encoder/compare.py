@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from encoder import pooling
 from encoder.batching import Window, batches
 from encoder.description import Description, EncoderError
-from encoder.loading import checkpoint, compute_in
+from encoder.loading import checkpoint
 from encoder.local import BUDGET, CHECKED, STEP, Dtype, Encoder, computes_in_bfloat16
+from encoder.precision import compute_in
 from encoder.tokenizing import clean
 
 Matrix = NDArray[np.float32]

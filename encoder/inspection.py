@@ -48,7 +48,7 @@ def inspect(
     import torch
 
     from encoder import loads, measures
-    from encoder.loading import refuse_other_tokens
+    from encoder.tokenizing import refuse_other_tokens
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
@@ -56,7 +56,7 @@ def inspect(
         torch.manual_seed(SEED)  # so that dropout is the same whatever way was taken
         model = loaded.model
         tokens, left_out = _tokens(description, text)
-        refuse_other_tokens(model, description)
+        refuse_other_tokens(description, model.config.vocab_size)
         groups = measures.freeze(model, frozen)
         rows = measures.parameters(loaded)
         outputs = measures.outputs(model, tokens, rows, training, folder)

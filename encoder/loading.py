@@ -25,7 +25,8 @@ from transformers import (
 
 from encoder.description import Description, EncoderError
 from encoder.folder import read_config
-from encoder.tokenizing import tokenizer
+from encoder.precision import compute_in
+from encoder.tokenizing import refuse_other_tokens
 
 # What transformers would print about a load, a bar and a table of keys, we judge ourselves and put in a sentence.
 logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -36,8 +37,6 @@ _DAMAGED = (OSError, ValueError, RuntimeError, EOFError, LookupError, Safetensor
 
 # Keys of config.json that would have transformers fetch or run something else than the weights in the folder.
 _NOT_OBEYED = ("auto_map", "attn_implementation", "quantization_config", "fusion_config")
-
-_LARGE_EMBEDDING = 10_000_000  # weights
 
 _CLASSIFIER = "ForSequenceClassification"
 
@@ -136,20 +135,10 @@ def lacking(info: dict[str, Any]) -> set[str]:
 
 
 def _ready(model: PreTrainedModel, description: Description) -> PreTrainedModel:
-    refuse_other_tokens(model, description)
+    refuse_other_tokens(description, model.config.vocab_size)
     nn.Module.eval(model)
     compute_in(model, torch.float32)
     return model
-
-
-def refuse_other_tokens(model: PreTrainedModel, description: Description) -> None:
-    """Raise EncoderError when the folder's tokenizer knows tokens that the model does not."""
-    tokens, known = tokenizer(description).get_vocab_size(), model.config.vocab_size
-    if tokens > known:
-        raise EncoderError(
-            f"The tokenizer in {description.folder} knows {tokens:,} tokens and the model only {known:,}: they do not "
-            "belong together. Copy the checkpoint again."
-        )
 
 
 def _stored_dtype(folder: Path) -> torch.dtype:
@@ -161,27 +150,6 @@ def _stored_dtype(folder: Path) -> torch.dtype:
     except _DAMAGED:  # not there, or what loading it will say better
         return torch.float32
     return {"F16": torch.float16, "BF16": torch.bfloat16}.get(stored, torch.float32)
-
-
-def compute_in(model: PreTrainedModel, dtype: torch.dtype) -> None:
-    """Have a model compute in float32 or bfloat16, without another copy of large embeddings.
-
-    A vocabulary of 250,000 takes 384 MB in float32, of which a text looks up some hundred rows. So such an embedding
-    stays as it is stored (in the file's own pages, which processes share), and what is looked up is converted.
-    """
-    large = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.weight.numel() >= _LARGE_EMBEDDING]
-    others = [module for module in model.modules() if module not in large]
-    for module in others:
-        for values in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
-            if values.is_floating_point():
-                values.data = values.data.to(dtype)
-
-    def as_the_rest(_module: nn.Module, _inputs: Any, rows: torch.Tensor) -> torch.Tensor:
-        return rows.to(dtype)
-
-    for module in large:
-        module._forward_hooks.clear()  # of the type before
-        module.register_forward_hook(as_the_rest)
 
 
 def configuration(folder: Path) -> PretrainedConfig:

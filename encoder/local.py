@@ -1,23 +1,23 @@
-"""A checkpoint on this machine as an encoder. Imports torch and transformers: import it only to encode."""
+"""A checkpoint on this machine as an encoder. Imports torch: import it only to encode."""
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from encoder import pooling
 from encoder.arranged import arrange
 from encoder.batching import Window, batches, windows
+from encoder.bert import ordinary_bert
 from encoder.description import Description, EncoderError
-from encoder.loading import checkpoint, compute_in
+from encoder.precision import compute_in
 from encoder.sequence import Label, TokenStates, labels, labels_in_window
-from encoder.tokenizing import clean, token_offsets, tokenizer
+from encoder.tokenizing import clean, refuse_other_tokens, token_offsets, tokenizer
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -46,7 +46,7 @@ CHECKED = [
 class Encoder:
     """Texts to vectors with one model, for any number of threads."""
 
-    def __init__(self, description: Description, model: PreTrainedModel) -> None:
+    def __init__(self, description: Description, model: Any) -> None:
         self.description = description
         self.model = model
         self._tokenizer = tokenizer(description)
@@ -229,9 +229,22 @@ def _agrees(encoder: Encoder, exact: NDArray[np.float32]) -> bool:
 
 
 def _in_float32(description: Description, device: str) -> Encoder:
-    model = checkpoint(description)
+    model = _model(description)
     nn.Module.to(model, device)
     return Encoder(description, model)
+
+
+def _model(description: Description) -> Any:
+    """A BertModel of `encoder.bert`, or a PreTrainedModel of transformers, whose modules have the same names; it
+    computes in float32 (see `compute_in`). Raises EncoderError."""
+    ordinary = ordinary_bert(description)
+    if ordinary is None:
+        from encoder.loading import checkpoint  # only here, since it takes a second and 140 MB
+
+        return checkpoint(description)
+    refuse_other_tokens(description, ordinary.config.vocab_size)
+    compute_in(ordinary, torch.float32)
+    return ordinary
 
 
 def computes_in_bfloat16(device: str) -> bool:

@@ -55,6 +55,16 @@ def _load(folder: Path, weights_hash: str) -> "Tokenizer":  # the hash: a folder
     return loaded
 
 
+def refuse_other_tokens(description: Description, known: int) -> None:
+    """Raise EncoderError when the folder's tokenizer knows tokens that its model, which knows so many, does not."""
+    tokens = tokenizer(description).get_vocab_size()
+    if tokens > known:
+        raise EncoderError(
+            f"The tokenizer in {description.folder} knows {tokens:,} tokens and the model only {known:,}: they do not "
+            "belong together. Copy the checkpoint again."
+        )
+
+
 def clean(text: str) -> str:
     """Put U+FFFD for each lone surrogate, which no tokenizer takes. Every other character keeps its place."""
     return _SURROGATE.sub("\ufffd", text)

@@ -23,7 +23,7 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from encoder import EncoderError, loading, local
+from encoder import EncoderError, local, precision
 from encoder.checkpoints import resolve
 from tests.encoder.checkpoints import MAX_TOKENS, VOCABULARY, bert_config, write_bert, write_old_bert, write_vocabulary
 
@@ -264,7 +264,7 @@ def test_a_large_embedding_stays_as_stored_and_the_vectors_are_the_same(
     make().to(stored).save_pretrained(write_vocabulary(tmp_path / "relative"))
     description = resolve("relative", tmp_path)
     expected = local.load(description, dtype="float32").encode_passages(TEXTS)
-    monkeypatch.setattr(loading, "_LARGE_EMBEDDING", 1000)
+    monkeypatch.setattr(precision, "_LARGE_EMBEDDING", 1000)
     for dtype, least in (("float32", 0.99999), ("bfloat16", 0.99)):
         encoder = local.load(description, dtype=dtype)
         found = {values.dtype for values in encoder.model.parameters()}

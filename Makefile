@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+# --no-compile: what is imported is compiled then; all that is not would take 300 MB and half of the time.
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-compile
 # So many processes run the tests, a file of tests at a time; one for each core, and 2 GB of memory for each.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -17,6 +17,8 @@ LONGEST_WAIT = 30.0
 LIVED_LONG = 60.0  # a process that lived this long starts again with the first wait
 GRACE = 15.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+UNUSABLE = os.EX_CONFIG
+"""The exit status of a process that cannot run with the settings it has: starting it again would not help."""
 
 
 @dataclass
@@ -39,9 +41,12 @@ class Supervisor:
         self.children = children
         self.say = say
         self.stopping = False
+        self.unusable = False
 
-    def run(self, each_turn: Callable[[], None] = lambda: None) -> None:
-        """Start the children and stay until told to stop. `each_turn` is called a few times a second."""
+    def run(self, each_turn: Callable[[], None] = lambda: None) -> bool:
+        """Start the children and stay until told to stop. `each_turn` is called a few times a second.
+
+        Returns whether it was a child that told so, by ending as UNUSABLE."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         try:
@@ -52,6 +57,7 @@ class Supervisor:
                 time.sleep(0.2)
         finally:
             self._end_all()
+        return self.unusable
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
@@ -63,6 +69,9 @@ class Supervisor:
             if code is None:
                 return
             child.process = None
+            if code == UNUSABLE:
+                self.unusable = self.stopping = True
+                return
             child.wait = FIRST_WAIT if now - child.started > LIVED_LONG else min(child.wait * 2, LONGEST_WAIT)
             child.start_at = now + child.wait
             self.say(f"{child.name} ended ({_how(code)}); it is started again in {child.wait:.0f} s")

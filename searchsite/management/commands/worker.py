@@ -8,12 +8,13 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import DatabaseError, close_old_connections, connection
 
 from searchsite import tasks
 from searchsite.documents import jobs
 from searchsite.index import lexical_follow
+from searchsite.processes import UNUSABLE
 
 LEXICAL_SECONDS = 0.5  # between looks at whether something has changed that the lexical index must be told
 END_SECONDS = 10.0  # that the thread which tells it may take to end
@@ -26,6 +27,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--until-done", action="store_true", help="end when nothing waits any more")
+
+    def check(self, *args: Any, **options: Any) -> None:
+        """As for each command; but that it was this which it failed at, is told by how it ends."""
+        try:
+            super().check(*args, **options)
+        except SystemCheckError as error:
+            error.returncode = UNUSABLE
+            raise
 
     def handle(self, *_args: Any, until_done: bool, **_options: Any) -> None:
         if settings.SEARCHSITE_TASKS != "worker":

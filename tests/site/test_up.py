@@ -1,0 +1,45 @@
+"""`manage.py up` needs little itself; what is configured wrongly ends it with a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from searchsite.processes import UNUSABLE, Child, Supervisor
+from tests.site.running import ROOT, Site
+
+
+def test_the_supervisor_loads_the_settings_and_nothing_else_of_the_site() -> None:
+    code = (
+        "import sys, searchsite.up\n"
+        "from django.conf import settings; settings.DEBUG\n"
+        "heavy = ('numpy', 'django.db.models', 'django.core.management', 'django.http', 'searchsite.search')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    environment = {**__import__("os").environ, "DJANGO_SETTINGS_MODULE": "searchsite.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_child_that_cannot_run_with_its_settings_ends_all_and_is_not_started_again() -> None:
+    said: list[str] = []
+    lasting = Child("lasting", [sys.executable, "-c", "import time; time.sleep(60)"])
+    unusable = Child("unusable", [sys.executable, "-c", f"import sys; sys.exit({UNUSABLE})"])
+    assert Supervisor([lasting, unusable], said.append).run() is True
+    assert lasting.process is not None
+    assert lasting.process.returncode is not None
+    assert said == []
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("options", [(), ("--no-color",)])
+def test_what_the_checks_refuse_ends_it_with_a_sentence(options: tuple[str, ...], tmp_path) -> None:
+    with Site(tmp_path) as site:
+        up = site.start("manage.py", "up", *options, SEARCHSITE_RERANKER="nowhere")
+        assert up.wait(60) == 1
+        assert "SEARCHSITE_RERANKER is 'nowhere', but no folder of that name holds a checkpoint" in site.log()
+        assert "Traceback" not in site.log()

@@ -1,17 +1,20 @@
 """How long does the site take to start, and how much memory do its processes hold?
 
-    python benchmarks/startup.py [--encoder e5-small|tiny] [--rounds 3] [--searches 50] [--json]
+    python benchmarks/startup.py [--encoder e5-small|tiny] [--rounds 3] [--searches 50] [--alone] [--json]
     SEARCHSITE_...=... python benchmarks/startup.py --data FOLDER [...]
 
 Starts `manage.py up`, asks for the first page until it comes, looks at the memory of each process, searches once, then
-some more, and looks again. Without --data the site is a new one in a temporary folder, with the pages of this
-project's documentation; with it, it is the one whose SEARCHSITE_DATA_DIR that is, with the settings of the environment,
+some more, and looks again. Without --data the site is a new one in a temporary folder, with the list of this
+project's changes in it; with it, it is the one whose SEARCHSITE_DATA_DIR that is, with the settings of the environment,
 and whatever size it has. Rounds of all that is compared alternate, and medians are printed.
 
 Beside it, in the same run, each in a process of its own:
 - a bare page: gunicorn and Django as they come, with one view that answers a word, and no database;
 - the encoder alone: Python, the site's encoder and one question; no site;
 - sentence-transformers: Python, SentenceTransformer(the same folder) and the same question.
+
+Where the machine has other work, wall time says little; so the processor's seconds are printed, too: of all that has to
+be done one after the other until then, by supervisor, arbiter and web server (the worker starts on another core).
 
 Memory is what the kernel says in smaps_rollup: PSS, in which a page that n processes share counts a n-th for each, so
 that the processes' PSS add up to what they take together; RSS counts it whole for each.
@@ -113,6 +116,16 @@ def processes(up: int) -> dict[str, Memory]:
     return found
 
 
+def computed(up: int) -> float:
+    """Processor seconds of the site's processes until now, but for the worker's."""
+    ticks = 0
+    for pid in descendants(up):
+        if b"worker\0" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])  # utime, stime: proc_pid_stat(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def get(address: str, seconds: float = 120) -> None:
     """Ask until it answers."""
     until = time.monotonic() + seconds
@@ -158,7 +171,7 @@ class Site:
                 "SEARCHSITE_ADMIN_PASSWORD": "not-of-interest",
             }
             self.manage("prepare")
-            self.manage("documents", "import", "docs", "README.md", "--collection", "Docs")
+            self.manage("documents", "import", "CHANGELOG.md", "--collection", "Docs")
             self.manage("shell", "--no-imports", "-c", PUBLIC)
             self.manage("worker", "--until-done")
 
@@ -176,12 +189,14 @@ class Site:
         with running([sys.executable, "manage.py", "up"], environment, ROOT) as up:
             get(address)
             seconds["first page"] = time.perf_counter() - began
+            seconds["first page, computing"] = computed(up)
             settle()
             held["before a search"] = processes(up)
             began_to_search = time.perf_counter()
             get(f"{address}?{urllib.parse.urlencode({'q': QUESTION})}")
             seconds["first search itself"] = time.perf_counter() - began_to_search
             seconds["first search"] = seconds["first page"] + seconds["first search itself"]
+            seconds["first search, computing"] = computed(up)
             held["after one"] = processes(up)
             for question in questions(searches):
                 get(f"{address}?{urllib.parse.urlencode({'q': question})}")
@@ -230,9 +245,10 @@ def measure(site: Site, asked: argparse.Namespace, models: Path, folder: Path) -
     checkpoint = describe(asked.encoder, models).folder
     for number in range(asked.rounds + 1):  # the first is not counted: files come from the disk
         took, holding = site.start(asked.searches)
+        print(f"round {number}: {took}", file=sys.stderr)
         took["bare page"], bare = bare_page(folder)
         holding["beside it"] = {"bare page": bare}
-        if checkpoint is not None:
+        if checkpoint is not None and not asked.alone:
             took["encoder alone"], holding["beside it"]["encoder alone"] = alone(
                 ALONE, asked.encoder, str(models), QUESTION
             )
@@ -283,6 +299,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, help="where checkpoints are made ready")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--searches", type=int, default=50)
+    parser.add_argument("--alone", action="store_true", help="without the encoder's and its peer's own start")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     sys.path.insert(0, str(ROOT))

@@ -236,8 +236,15 @@ def _like(job: Job) -> JobQuerySet:
 
 
 def _progress(job: Job) -> Progress:
+    told: tuple[str, int, int] | None = None
+
     def report(step: str, done: int, total: int) -> None:
-        job.step, job.done, job.total = step, done, total
+        nonlocal told
+        if told == (step, done, total):  # only asked whether the job is still ours: a write would wait for the disk
+            if not _mine(job).exists():
+                raise Lost
+            return
+        told = job.step, job.done, job.total = step, done, total
         if not _mine(job).update(step=step, done=done, total=total, heartbeat=timezone.now()):
             raise Lost
 

@@ -84,7 +84,8 @@ def store_passages(revision: Revision, progress: Progress) -> None:
     progress("encoding", 0, len(spans))  # raises where the work was given to another meanwhile: what is there is his
     if not _make_room(revision):
         return
-    for first in range(0, len(spans), BATCH):
+    # Also of a text without passages it is written down that they are all there: with the last, in their transaction.
+    for first in range(0, max(1, len(spans)), BATCH):
         batch = [
             Passage(
                 revision=revision,
@@ -100,9 +101,10 @@ def store_passages(revision: Revision, progress: Progress) -> None:
         ]
         with adding_to(revision.document_id):
             Passage.objects.bulk_create(batch)
+            if first + BATCH >= len(spans):
+                revision.split = True
+                revision.save(update_fields=["split"])
         progress("encoding", 0, len(spans))
-    revision.split = True
-    revision.save(update_fields=["split"])
 
 
 def _make_room(revision: Revision) -> bool:

@@ -12,7 +12,9 @@ are timed from start to end, with as many threads as torch takes:
   cut, as one file, so it is spared reading, splitting and what the passages' titles are: a comparison in its favour.
 
 txtai is no dependency of the site: where it is missing it is installed, alone, into a folder below the temporary ones.
-The site's index and txtai's are asked a question at the end, so that neither has skipped its work.
+Beside the wall time stands what processors computed, in seconds of all processes together: on a machine that has other
+work its ratio is the better one (so threads wait sleeping in both). The site's index and txtai's are asked a question at
+the end, so that neither has skipped its work.
 """
 
 from __future__ import annotations
@@ -22,10 +24,13 @@ import hashlib
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -85,6 +90,17 @@ def chosen(source: Path, ending: str, count: int, folder: Path) -> int:
     return size
 
 
+@contextmanager
+def timed(into: dict[str, list[float]]) -> Iterator[None]:
+    """Add the wall time, and what child processes computed, to the lists of these names."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    yield
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    into["wall"].append(seconds)
+    into["computing"].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"{into['wall'][-1]:.1f} s, computing {into['computing'][-1]:.1f} s", file=sys.stderr)
+
+
 def manage(environment: dict[str, str], *arguments: str) -> str:
     command = [sys.executable, "manage.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -97,8 +113,8 @@ def shell(environment: dict[str, str], code: str) -> str:
     return manage(environment, "shell", "--no-imports", "-c", code)
 
 
-def import_here(folder: Path, files: Path, encoder: str) -> tuple[float, dict[str, str]]:
-    """Seconds that the site takes for the files, and the environment of that site."""
+def import_here(folder: Path, files: Path, encoder: str, into: dict[str, list[float]]) -> dict[str, str]:
+    """Import the files into a new site; returns its environment."""
     models = os.environ.get("SEARCHSITE_MODELS_DIR", str(ROOT / "var" / "models"))
     environment = os.environ | {
         "SEARCHSITE_DATA_DIR": str(folder), "SEARCHSITE_MODELS_DIR": models, "SEARCHSITE_ENCODER": encoder,
@@ -106,24 +122,22 @@ def import_here(folder: Path, files: Path, encoder: str) -> tuple[float, dict[st
     }  # fmt: skip
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     manage(environment, "prepare")
-    began = time.perf_counter()
-    manage(environment, "documents", "import", str(files), "--collection", "Measured")
-    manage(environment, "worker", "--until-done")
-    return time.perf_counter() - began, environment
+    with timed(into):
+        manage(environment, "documents", "import", str(files), "--collection", "Measured")
+        manage(environment, "worker", "--until-done")
+    return environment
 
 
-def import_there(peer: Path, folder: Path, passages: Path, about: list[str]) -> float:
-    environment = os.environ | {"PYTHONPATH": str(peer), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
+def import_there(peer: Path, folder: Path, passages: Path, about: list[str], into: dict[str, list[float]]) -> None:
+    environment = os.environ | {"PYTHONPATH": str(peer), "HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     checkpoint, query_prefix, passage_prefix = about
-    began = time.perf_counter()
     command = [sys.executable, "-c", TXTAI, checkpoint, passages, folder, query_prefix, passage_prefix, QUESTION]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - began
+    with timed(into):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
     found = json.loads(done.stdout.splitlines()[-1])
     print(f"txtai finds: {', '.join(repr(text[:60]) for text in found)}", file=sys.stderr)
-    return seconds
 
 
 def installed_peer() -> Path:
@@ -145,26 +159,31 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     peer = installed_peer()
-    here, there = [], []
+    here: dict[str, list[float]] = {"wall": [], "computing": []}
+    there: dict[str, list[float]] = {"wall": [], "computing": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         size = chosen(asked.source, asked.ending, asked.files, folder / "files")
         for number in range(asked.rounds):
-            seconds, environment = import_here(folder / f"site-{number}", folder / "files", asked.encoder)
-            here.append(seconds)
+            environment = import_here(folder / f"site-{number}", folder / "files", asked.encoder, here)
             shell(environment, PASSAGES.replace("sys.argv[-1]", repr(str(folder / "passages.jsonl"))))
             about = json.loads(shell(environment, DESCRIBED).splitlines()[-1])
-            there.append(import_there(peer, folder / f"txtai-{number}", folder / "passages.jsonl", about))
+            import_there(peer, folder / f"txtai-{number}", folder / "passages.jsonl", about, there)
         page = json.loads(shell(environment, FOUND.format(question=QUESTION)).splitlines()[-1])
         titles = re.findall(r"<h[23][^>]*>\s*<a[^>]*>(.*?)</a>", page, re.DOTALL)[:3]
         print(f"the site finds: {', '.join(repr(' '.join(title.split())) for title in titles)}", file=sys.stderr)
         count = sum(1 for _line in (folder / "passages.jsonl").open())
     found = {
         "encoder": asked.encoder, "files": asked.files, "megabytes": round(size / 2**20, 2), "passages": count,
-        "site_seconds": round(median(here), 1), "txtai_seconds": round(median(there), 1),
-        "ratio_txtai": round(median(there) / median(here), 2),
+        "site_seconds": round(median(here["wall"]), 1), "txtai_seconds": round(median(there["wall"]), 1),
+        "ratio_txtai": round(median(there["wall"]) / median(here["wall"]), 2),
+        "site_computing": round(median(here["computing"]), 1), "txtai_computing": round(median(there["computing"]), 1),
+        "ratio_computing": round(median(there["computing"]) / median(here["computing"]), 2),
     }  # fmt: skip
-    print("| encoder | files | MB | passages | the site, s | txtai, s | txtai / the site |\n" + "| --- " * 7 + "|")
+    print(
+        "| encoder | files | MB | passages | the site, s | txtai, s | ratio | computing: the site, s | txtai, s | ratio |"
+    )
+    print("| --- " * len(found) + "|")
     print("| " + " | ".join(str(value) for value in found.values()) + " |")
     if asked.json:
         print(json.dumps(found))

@@ -172,11 +172,12 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Several processes on one file: readers never wait (WAL), writers queue up instead of failing half-way
-    # through a transaction (IMMEDIATE), and what was committed is on the disk (FULL).
+    # through a transaction (IMMEDIATE), and what was committed is on the disk (FULL). Each thread has a connection, and
+    # each of these its own cache: 32 MB in eight threads took 280 MB, and read no faster than the kernel's cache.
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         transaction_mode="IMMEDIATE",
         timeout=20,
-        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
+        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000;",
     )
 else:
     DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)

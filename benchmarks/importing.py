@@ -13,8 +13,8 @@ are timed from start to end, with as many threads as torch takes:
 
 txtai is no dependency of the site: where it is missing it is installed, alone, into a folder below the temporary ones.
 Beside the wall time stands what processors computed, in seconds of all processes together: on a machine that has other
-work its ratio is the better one (so threads wait sleeping in both). The site's index and txtai's are asked a question at
-the end, so that neither has skipped its work.
+work its ratio is the better one (so threads wait sleeping in both). Both indexes are asked a question at the end, so
+that neither has skipped its work.
 """
 
 from __future__ import annotations
@@ -180,9 +180,7 @@ def main() -> None:
         "site_computing": round(median(here["computing"]), 1), "txtai_computing": round(median(there["computing"]), 1),
         "ratio_computing": round(median(there["computing"]) / median(here["computing"]), 2),
     }  # fmt: skip
-    print(
-        "| encoder | files | MB | passages | the site, s | txtai, s | ratio | computing: the site, s | txtai, s | ratio |"
-    )
+    print("| encoder | files | MB | passages | site, s | txtai, s | ratio | computing: site, s | txtai, s | ratio |")
     print("| --- " * len(found) + "|")
     print("| " + " | ".join(str(value) for value in found.values()) + " |")
     if asked.json:

@@ -14,10 +14,12 @@ DIM = 16
 
 
 def random_rows(n: int, seed: int = 0, documents: int = 10, first: int = 1) -> Rows:
-    """n rows of unit vectors; passages first, first+1, ..., in `documents` documents and 3 collections."""
+    """n rows of unit vectors, of float16 numbers as stores keep them; passages first, first+1, ..., in `documents`
+    documents and 3 collections."""
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((n, DIM)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = vectors.astype(np.float16).astype(np.float32)
     owner = np.arange(n) % documents + 1
     return Rows(vectors, np.arange(first, first + n), owner, owner % 3 + 1)
 
@@ -34,7 +36,10 @@ def brute_force(rows: Rows, query: np.ndarray, k: int, collections=None, documen
 
 
 class StoreContract:
-    """Subclasses provide `make()` -> an empty store of DIM dimensions, `publish(folder, rows)` -> a build on disk."""
+    """A store that looks through a graph may miss a few of the nearest among many rows, and may give any of what equals
+    the k-th; that its scores are exact, and all else here, holds for it too.
+
+    Subclasses provide `make()` -> an empty store of DIM dimensions, `publish(folder, rows)` -> a build on disk."""
 
     def make(self):
         raise NotImplementedError
@@ -58,7 +63,7 @@ class StoreContract:
         rows = random_rows(50)
         hits = self.serving(tmp_path, rows).search(rows.vectors[7], 50)
         assert hits[0].passage == 8
-        assert hits[0].score == pytest.approx(1, abs=1e-5)
+        assert hits[0].score == pytest.approx(1, abs=1e-3)
         assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
     def test_products_of_some_are_the_scores_of_the_search(self, tmp_path):
@@ -74,7 +79,7 @@ class StoreContract:
         assert known.passages.tolist() == [903, 1, 900, 7]
         assert known.documents.tolist() == [3, 1, 3, 7]
         for column, scores in enumerate(found):
-            assert known.scores[:, column] == pytest.approx([scores[pk] for pk in known.passages], abs=1e-6)
+            assert known.scores[:, column] == pytest.approx([scores[pk] for pk in known.passages], abs=0)
         assert store.products(queries, []).scores.shape == (0, 2)
         store.apply([3], no_rows(DIM))
         assert store.products(queries, np.array(asked)).passages.tolist() == [1, 7]
@@ -87,7 +92,8 @@ class StoreContract:
         store.apply([99], Rows(rows.vectors[:3], np.arange(901, 904), np.full(3, 99), rows.collections[:3]))
         of_all, of_one = store.products(queries, store.ids()), store.products(queries, [902])
         assert len(of_all.passages) == 53
-        assert {round(score, 9) for score in of_all.scores[:, 0]} == {round(of_one.scores[0, 0], 9)}
+        assert set(of_all.scores[:, 0]) == {of_one.scores[0, 0]}
+        assert {hit.score for hit in store.search(queries[0], 60)} == {of_one.scores[0, 0]}
 
     def test_ties_break_by_id_also_at_the_kth_place(self, tmp_path):
         rows = random_rows(200)

@@ -22,7 +22,7 @@ BELOW = {  # room -> the rooms it may import
 ONLY_IN = {  # library -> where alone it may be imported
     "torch": "encoder/",
     "transformers": "encoder/",
-    "faiss": "searchsite/index/stores/faiss.py",
+    "faiss": "searchsite/index/stores/",
     "tantivy": "searchsite/index/lexical.py",
     "ir_measures": "searchsite/insight/evaluate.py",
 }

@@ -73,7 +73,7 @@ def _write(build: Build, progress: Progress) -> None:
     # Read before the rows: a change that comes while they are read has a higher number and is replayed on top.
     counter = ChangeCounter.objects.filter(pk=1).first()
     build.change_number = counter.value if counter else 0
-    from searchsite.index.stores import faiss
+    from searchsite.index.stores import files
 
     placed = space.current()
     sample: list[Matrix] = []
@@ -91,7 +91,8 @@ def _write(build: Build, progress: Progress) -> None:
     build.folder = f"build-{build.pk}-{get_random_string(8)}"  # never that of another database's build
     folder = settings.INDEX_DIR / build.folder
     facts = {"dim": placed.dim, "fingerprint": build.fingerprint, "change_number": build.change_number}
-    build.passages = faiss.write_build(folder, rows(), facts)
+    written = files.write_build(folder, rows(), facts, placed.like, lambda done, of: progress("building", done, of))
+    build.passages, build.kind, build.recall = written
     build.unrelated_cosine = unrelated_cosine(np.concatenate(sample), placed) if sample else 0.0
     build.size = sum(path.stat().st_size for path in folder.iterdir())
     build.save()

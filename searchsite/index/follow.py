@@ -60,7 +60,8 @@ def current() -> Followed:
 
 def open_build(build: Build | None) -> Followed:
     """A new store that serves that build and nothing else."""
-    from searchsite.index.stores.faiss import BuildError, FaissStore
+    from searchsite.index.stores.faiss import FaissStore
+    from searchsite.index.stores.files import BuildError
 
     _check(build)
     store = FaissStore(space.current().dim)

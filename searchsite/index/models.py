@@ -60,6 +60,12 @@ class Build(models.Model):
     encoder = models.CharField(_("encoder"), max_length=200)
     dim = models.PositiveIntegerField(_("dimensions"))
     passages = models.PositiveIntegerField(_("passages"), default=0)
+    kind = models.CharField(_("kind"), max_length=40, blank=True, default="")
+    recall = models.FloatField(
+        _("recall"),
+        null=True,
+        help_text=_("Share of the ten nearest passages that a search finds, measured when it was built; empty: all."),
+    )
     size = models.BigIntegerField(_("size in bytes"), default=0)
     change_number = models.BigIntegerField(_("change number"), default=0)
     unrelated_cosine = models.FloatField(

@@ -73,6 +73,10 @@ class Space:
         them, with what another language gains."""
         return np.append(_unit(vector), -SIGNS[_row(language)] * self.bonus / 2).astype(np.float32)
 
+    def like(self, placed: Matrix) -> Matrix:
+        """(n, dim) placed passages -> (n, dim) to ask for what is like each, as `place_likeness` does."""
+        return np.concatenate([placed[:, :-1], placed[:, -1:] * -self.bonus / 2], axis=1, dtype=np.float32)
+
     def place_tokens(self, states: Matrix, language: str, *, question: bool = False) -> Matrix:
         """(tokens, dim - 1) states of a text's tokens -> the same, of length 1, without their language's offset."""
         offsets = self.question_tokens if question else self.passage_tokens

@@ -262,12 +262,12 @@ def test_old_builds_and_changes_are_tidied_away(public, add, settings):
 def test_a_failed_build_leaves_the_old_one_serving(public, add, monkeypatch):
     add(public, "apples")
     first = rebuild()
-    from searchsite.index.stores import faiss
+    from searchsite.index.stores import files
 
     def full_disk(*_args):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(faiss, "write_build", full_disk)
+    monkeypatch.setattr(files, "write_build", full_disk)
     with pytest.raises(OSError, match="no space"):
         rebuild()
     assert ActiveBuild.objects.get().build == first
@@ -277,12 +277,12 @@ def test_a_failed_build_leaves_the_old_one_serving(public, add, monkeypatch):
 
 def test_a_failing_build_leaves_nothing_on_the_disk(public, add, settings, monkeypatch):
     add(public, "apples")
-    from searchsite.index.stores import faiss
+    from searchsite.index.stores import files
 
     def full_disk(*_args):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(faiss.np, "save", full_disk)
+    monkeypatch.setattr(files.np, "save", full_disk)
     with pytest.raises(OSError, match="no space"):
         rebuild()
     assert [path.name for path in settings.INDEX_DIR.glob("build-*") if path.is_dir()] == []

@@ -17,7 +17,7 @@ from searchsite.documents import access, audited
 from searchsite.documents.models import Collection, Document, Membership
 from searchsite.documents.views import library as libraries
 from searchsite.index import backends, follow
-from searchsite.index.stores import faiss
+from searchsite.index.stores import segment
 from searchsite.search import retrieve, views
 from searchsite.search import similar as more_like_this
 from tests.oracle.asking import document, similar, similar_on_all_pages
@@ -87,11 +87,12 @@ def blind_to_groups(user, role) -> Q:
     return Q(pk__in=able.filter(user=user.pk))
 
 
-def mask_of_whoever_asked_first(view, number, collections):
-    return view_mask(view, number, view.masks.setdefault(("first", number), collections))
+def runs_of_whoever_asked_first(spans, collections, documents):
+    return runs_of(spans, first_asked.setdefault("collections", collections), documents)
 
 
-view_mask = faiss.View.mask
+first_asked = {}
+runs_of = segment.Spans.runs
 MUTANTS = {
     "candidates that nobody checks": (search, retrieve, "visible_collections", everything),
     "groups that count for nothing": (search, access, "as_member", blind_to_groups),
@@ -100,7 +101,7 @@ MUTANTS = {
     "a library of everything": (library, libraries, "visible_collections", everything),
     "everybody an editor": (document_delete, access, "_with_role", lambda _user, _role: Collection.objects.all()),
     "looks that nobody writes down": (document, audited, "look", lambda *_args, **_more: None),
-    "an index that forgets who asks": (similar_on_all_pages, faiss.View, "mask", mask_of_whoever_asked_first),
+    "an index that forgets who asks": (similar_on_all_pages, segment.Spans, "runs", runs_of_whoever_asked_first),
 }
 
 

@@ -163,7 +163,7 @@ HARMLESS = {
     "searchsite/index/lexical_follow.py:keep_up": "how far the index has come",
     "searchsite/index/lexical_follow.py:replay": "how far the index has come",
     "searchsite/index/space.py:_space": "offsets of languages, by encoder and folder",
-    "searchsite/index/stores/faiss.py:_read": "a build of the index, by its folder",
+    "searchsite/index/stores/files.py:_read": "a build of the index, by its folder",
     "searchsite/index/terms.py:_simple_characters": "a table of characters",
     "searchsite/index/terms.py:_stemmer": "a stemmer, by language",
     "searchsite/index/terms.py:stem": "the stem of a word, by the word",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
@@ -23,6 +24,7 @@ from searchsite.index import backends, ingest, space
 from searchsite.index.encoding import lacking
 from searchsite.index.models import ActiveBuild, Build, Vector
 from searchsite.index.parallel import QUESTIONS
+from searchsite.index.stores import FORMAT
 from searchsite.index.vectors import Rows, live_documents, live_rows
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 KEPT = 2  # the active build and the one before
 SAMPLE = 1000
 ASIDE_SECONDS = 24 * 3600  # no build takes that long
+LEAST_CHANGED, MOST_CHANGED = 200, 5000  # documents, after which a tenth of them is too few or too many to rebuild for
 PAUSE_SECONDS = 3600  # after a rebuild that failed, before one is queued unasked
 
 
@@ -143,22 +146,35 @@ def _delete_changes(upto: int) -> None:
 
 
 def queue_when_due() -> None:
-    """Queue a rebuild when so much has changed since the last one that the delta would grow slow."""
+    """Queue a rebuild when so much has changed since the last one that the delta would grow slow, or when the last one
+    was made by a version whose files this one does not read."""
     if Job.objects.open().filter(kind=Job.Kind.REBUILD).exists():
         return
     recently = timezone.now() - timedelta(seconds=PAUSE_SECONDS)
     if Job.objects.filter(kind=Job.Kind.REBUILD, state=State.FAILED, finished__gt=recently).exists():
         return
-    active = ActiveBuild.objects.select_related("build").first()
-    upto = active.build.change_number if active and active.build else 0
-    changed = Change.objects.filter(number__gt=upto).count()
-    live = Document.objects.filter(live_revision__isnull=False).count()
-    if changed <= max(200, live // 10):
+    row = ActiveBuild.objects.select_related("build").first()
+    active = row.build if row else None
+    if active and _format(active) != FORMAT:
+        log.info("the index was built by another version: rebuilding it")
+        Job.queue(Job.Kind.REBUILD)
         return
-    if Job.objects.open().filter(kind=Job.Kind.INGEST).exists() and changed < 5000:
+    changed = Change.objects.filter(number__gt=active.change_number if active else 0).count()
+    live = Document.objects.filter(live_revision__isnull=False).count()
+    if changed <= max(LEAST_CHANGED, min(live // 10, MOST_CHANGED)):
+        return
+    if Job.objects.open().filter(kind=Job.Kind.INGEST).exists() and changed < MOST_CHANGED:
         return  # more is coming: once, at the end of an import, is enough
     log.info("%s changes since the last build of the index: rebuilding it", changed)
     Job.queue(Job.Kind.REBUILD)
+
+
+def _format(build: Build) -> int | None:
+    """Of its files; None where they are gone or damaged."""
+    try:
+        return int(json.loads((settings.INDEX_DIR / build.folder / "build.json").read_text())["format"])
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
 
 
 def stored_vectors(fingerprint: str) -> int:

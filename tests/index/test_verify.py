@@ -76,7 +76,7 @@ def test_lost_vectors(site, django_capture_on_commit_callbacks):
 
 
 def test_a_damaged_build(site, settings):
-    path = settings.INDEX_DIR / ActiveBuild.objects.get().build.folder / "vectors.faiss"
+    path = settings.INDEX_DIR / ActiveBuild.objects.get().build.folder / "vectors.f16"
     path.write_bytes(os.urandom(100))
     os.utime(path.parent / "build.json")
     assert "cannot be read" in sentences()

@@ -21,12 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from searchsite.index.stores import exact, graph
+from searchsite.index.stores import FORMAT, exact, graph
 from searchsite.index.stores.exact import Kept
 from searchsite.index.stores.segment import Segment, Spans
 from searchsite.index.vectors import Ids, Matrix, Rows
 
-FORMAT = 2
 GRAPH_FROM = 50_000  # rows; among fewer, comparing with each takes two milliseconds
 MOVED = 16_384  # rows put in order at once
 CHECKED = 1 << 16  # bytes at either end of a file that its checksum is of

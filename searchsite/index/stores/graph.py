@@ -33,7 +33,7 @@ EFFORTS = (32, 48, 64, 96, 128, 192, 256, 384, 512)  # vectors kept in view whil
 MEASURED = 200  # searches to choose the effort
 PLACES = 10
 WANTED = 0.985  # mean share of the first PLACES that are found
-NOISE = 0.5  # length of what is added to a stored vector to ask something that is not stored
+NOISE = 1.0  # length of what is added to a stored vector: searches for it are about as hard as for vectors not stored
 
 
 @dataclass(frozen=True)

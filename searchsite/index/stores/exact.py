@@ -54,6 +54,7 @@ def scores(vectors: Kept, query: Matrix) -> Scores:
 def view(vectors: Kept) -> Any:
     """A FAISS index over these vectors where they lie, without a copy; it must not outlive them."""
     index = faiss.IndexScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    assert vectors.flags.c_contiguous, "else what follows would be a copy that nobody keeps"
     numbers = vectors.view(np.uint8).reshape(-1)
     start = faiss.swig_ptr(numbers)
     codes: Any = index.codes  # whose type FAISS' type hints do not know

@@ -72,6 +72,8 @@ print(json.dumps([str(about.folder), about.query_prefix, about.passage_prefix]))
 FOUND = """
 import json
 from django.test import Client
+from searchsite.documents.models import Collection
+Collection.objects.update(visibility=Collection.Visibility.PUBLIC)
 page = Client().get("/", {{"q": {question!r}}}, HTTP_HOST="localhost").content.decode()
 print(json.dumps(page))
 """

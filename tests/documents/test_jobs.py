@@ -41,6 +41,22 @@ def test_a_document_is_worked_on_by_one_worker_at_a_time(document):
     assert jobs.claim("b").document_id == document.pk
 
 
+def test_progress_told_a_second_time_writes_nothing_and_still_tells_of_a_lost_job(document, django_assert_num_queries):
+    went_on = []
+
+    def repeat(job, progress):
+        progress("encoding", 0, 4)
+        with django_assert_num_queries(1) as queries:
+            progress("encoding", 0, 4)
+        assert queries[0]["sql"].startswith("SELECT")
+        Job.objects.filter(pk=job.pk).update(state=State.CANCELLED)
+        progress("encoding", 0, 4)
+        went_on.append(job)
+
+    assert run(repeat).state == State.CANCELLED
+    assert not went_on
+
+
 def test_done(document):
     job = run(lambda job, progress: progress("encoding", 3, 4))
     assert (job.state, job.done, job.total, job.percent, job.attempts) == (State.READY, 3, 4, 75, 1)

@@ -196,6 +196,11 @@ STORAGES = {
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "searchsite.htmx.Finder",
+]
 WHITENOISE_KEEP_ONLY_HASHED_FILES = False  # error pages use the plain names, which need no manifest
 WHITENOISE_USE_FINDERS = DEBUG
 

@@ -18,11 +18,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from encoder import EncoderError
+from searchsite import htmx
 from searchsite.documents import audited, pictures
-from searchsite.documents.access import visible_collections, visible_documents
+from searchsite.documents.access import seen_as_superuser, visible_collections, visible_documents
 from searchsite.documents.models import Document, Job, Passage, Revision, State
 from searchsite.index.follow import IndexUnavailable
 from searchsite.search import outline, reader
+from searchsite.search.chips import chips
+from searchsite.search.examples import examples
 from searchsite.search.forms import SearchForm
 from searchsite.search.matches import Matches, matches
 from searchsite.search.originals import content_type
@@ -39,7 +42,8 @@ NO_MARKS = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 @require_safe
 def search_page(request: HttpRequest) -> HttpResponse:
-    """`/?q=...&page=...&sort=date`: the question, and the passages that answer it."""
+    """`/?q=...&page=...&sort=date`: the question, and the passages that answer it; for htmx, which puts them into the
+    page as one types, without the page around them."""
     question = request.GET.get("q", "").replace("\x00", " ").strip()
     form = SearchForm({"q": question, "page": request.GET.get("page", ""), "sort": request.GET.get("sort", "")})
     error, answer, status = "", None, 200
@@ -52,7 +56,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
         status = 503 if error else 200
     collections = visible_collections(request.user)
     waiting = Document.objects.filter(collection__in=collections, state__in=[State.QUEUED, State.RUNNING])
-    context = {
+    context: dict[str, Any] = {
+        "layout": "search/_part.html" if htmx.asks_for_part(request) else "base.html",
         "question": question,
         "answer": answer,
         "newest_first": form.cleaned_data.get("newest_first", False),
@@ -61,7 +66,12 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "has_documents": Document.objects.filter(collection__in=collections, live_revision__isnull=False).exists(),
         "waiting": waiting.count(),
     }
-    return render(request, "search/search.html", context, status=status)
+    if answer and answer.query.conditions:
+        context["chips"] = chips(question, answer.query, dict(collections.values_list("slug", "name")))
+    elif not question:
+        # Of what a superuser may see for being one nothing is shown unasked: each look into it is written down.
+        context["examples"] = examples(collections.exclude(pk__in=seen_as_superuser(request.user)))
+    return htmx.varies(render(request, "search/search.html", context, status=status))
 
 
 def _answer(ask: Callable[[], Answer]) -> tuple[Answer | None, str]:

@@ -225,7 +225,8 @@ def test_facets_narrow_the_question_and_chips_widen_it(shelves, visit, width):
     assert languages == ["zh"] * count
     chip = page.locator(".chosen a")
     assert chip.is_visible(), "what is chosen is seen, also on a phone"
-    assert "lang:zh" in chip.inner_text()
+    assert "Language: Chinese" in chip.inner_text()
+    assert chip.get_attribute("title") == "lang:zh", "as it can be typed"
     assert page.locator(".answers").bounding_box()["y"] < 300, "what was found is not pushed out of sight"
     chip.click()
     page.wait_for_function("() => !document.querySelector('.chosen')")

@@ -16,9 +16,12 @@ PAGES = {"": 1, "1": 1, "2": 2, "3": 3, "0": 1, "-2": 1, "x": 1, "20": LAST_PAGE
 
 
 def search(asked: Asked) -> Case:
-    """A word that all documents have, narrowed by what may or may not be seen; or the word of one alone."""
+    """A word that all documents have, narrowed by what may or may not be seen; or the word of one alone. Half of them
+    as they are asked while somebody types."""
     makers = [narrowed, narrowed, narrowed, every_page, quoted, mistyped, home]
-    return asked.dice.choice(makers)(asked)
+    case = asked.dice.choice(makers)(asked)
+    case.headers = asked.dice.choice([{}, {"HX-Request": "true"}])
+    return case
 
 
 def question(asked: Asked) -> tuple[str, Found]:
@@ -127,6 +130,9 @@ def home(asked: Asked) -> Case:
     def check(response: Any) -> str:
         shelves = seen(asked.world, asked.person)
         missing = [one.name for one in shelves if one.name.encode() not in response.content]
-        return around_differs(asked, response) or (f"does not name {missing}" if missing else "")
+        allowed = {one.pk for _, one in readable(asked.world, asked.person)}
+        hidden = {one.document for one in response.context["examples"]} - allowed
+        shown = f"shows examples of documents {hidden}" if hidden else ""
+        return around_differs(asked, response) or shown or (f"does not name {missing}" if missing else "")
 
     return Case("/", 200, check=check)

@@ -168,6 +168,7 @@ HARMLESS = {
     "searchsite/index/terms.py:_stemmer": "a stemmer, by language",
     "searchsite/index/terms.py:stem": "the stem of a word, by the word",
     "searchsite/people/oidc/protocol.py:django.core.cache": "what the provider publishes of itself",
+    "searchsite/search/examples.py:django.core.cache": "titles, by the collections seen, and asked of these again",
     "searchsite/search/explain.py:django.core.cache": "shares of words, by the text's hash and the question's vector",
     "searchsite/search/keywords.py:_terms": "terms of a word, by the word",
 }

@@ -1,7 +1,9 @@
 // "Why this result?" opens below the passage, and closes when it is pressed again. Where that fails, the link is followed.
-document.addEventListener("DOMContentLoaded", () => {
-  for (const link of document.querySelectorAll("a.why")) link.setAttribute("aria-expanded", "false");
-});
+for (const name of ["DOMContentLoaded", "htmx:afterSwap"]) {
+  document.addEventListener(name, () => {
+    for (const link of document.querySelectorAll("a.why:not([aria-expanded])")) link.setAttribute("aria-expanded", "false");
+  });
+}
 
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("a.why");
@@ -30,4 +32,31 @@ document.addEventListener("click", async (event) => {
   } finally {
     link.removeAttribute("aria-busy");
   }
+});
+
+// "Copy link" copies the address of a passage, without what was asked. On plain http the browser lets only a field be copied.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.copy");
+  if (!button) return;
+  const address = new URL(button.dataset.link, location.href).href, before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(address);
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = address;
+    button.after(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    button.focus();
+    if (!copied) return void prompt(before, address);
+  }
+  if (button.classList.contains("done")) return;
+  button.classList.add("done");
+  button.textContent = document.getElementById("said").textContent = button.dataset.copied;
+  setTimeout(() => {
+    button.classList.remove("done");
+    button.textContent = before;
+    document.getElementById("said").textContent = "";
+  }, 2000);
 });

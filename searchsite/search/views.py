@@ -101,7 +101,7 @@ def similar_page(request: HttpRequest, pk: int) -> HttpResponse:
     answer, error = _answer(lambda: similar(request.user, document, passage, page))
     audited.look(request.user, [document.collection_id], document)
     _look(request, answer)
-    context = {"document": document, "passage": passage, "answer": answer, "error": error}
+    context = {"document": document, "passage": passage, "answer": answer, "error": error, "question": ""}
     return render(request, "search/similar.html", context, status=503 if error else 200)
 
 

@@ -23,3 +23,9 @@ document.addEventListener("DOMContentLoaded", () => {
   const here = document.querySelector(".outline [aria-current]"), list = here && here.closest("nav");
   if (list) list.scrollTop += here.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 2;
 });
+
+// The searches that this browser remembers (recent.js) go with whoever signs out.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[action$='/sign-out/']")) return;
+  try { localStorage.removeItem("searchsite-recent"); } catch { /* no storage, nothing in it */ }
+});

@@ -1,0 +1,53 @@
+"""What templates would take long to say of each passage: some thirty stand on a page of results, which is made at every
+pause in typing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
+from searchsite.search import facets
+from searchsite.search.marks import Piece
+from searchsite.search.retrieve import Found
+
+register = template.Library()
+
+
+@register.filter
+def kind_name(kind: str) -> str:
+    """What people call files of that kind, as the facet does: Word for each of Word's formats."""
+    return facets.kind_name(facets.GROUP_OF.get(kind, kind))
+
+
+@register.filter
+def passage_text(lines: Sequence[Iterable[Piece]]) -> SafeString:
+    """The lines of a passage, with its sentence and its keywords marked."""
+    joined = ((format_html_join("", "{}", ((_piece(one),) for one in line)),) for line in lines)
+    return format_html_join("", "<span>{}</span>", joined)
+
+
+def _piece(piece: Piece) -> str:
+    text = format_html("<b>{}</b>", piece.text) if piece.keyword else piece.text
+    return format_html("<mark>{}</mark>", text) if piece.meaning else text
+
+
+@register.filter
+def cosine(found: Found) -> str:
+    return str(number_format(found.score, 2))
+
+
+@register.filter
+def said_of_likeness(found: Found, question: str) -> str:
+    """What the bar and the number beside a passage are."""
+    said = {"likeness": found.likeness, "cosine": cosine(found)}
+    if question:
+        return (
+            gettext("Likeness to your question: %(likeness)s of 100, of its meaning (cosine %(cosine)s) and its words")
+            % said
+        )
+    return gettext("Likeness in meaning: %(likeness)s of 100 (cosine %(cosine)s)") % said

@@ -188,6 +188,18 @@ def test_the_matches_stay_in_view_and_hide_nothing_that_is_gone_to(read, visit):
         assert page.locator(".text h2:text('Section 4')").bounding_box()["y"] >= bar["height"]
 
 
+def test_a_link_to_the_passage_is_copied_and_opens_it(read, visit):
+    watched = visit(locale="zh-CN", permissions=["clipboard-read", "clipboard-write"])
+    page = watched.page
+    watched.open(read("手册.md", CHINESE.encode(), "笔记本电脑丢了", "笔记本电脑丢了"))
+    page.click(".head button.copy")
+    page.wait_for_function("() => document.getElementById('said').textContent")
+    address = page.evaluate("navigator.clipboard.readText()")
+    assert "q=" not in address, "what was asked is nobody else's business"
+    page.goto(address)
+    assert "笔记本电脑丢了" in marked(page)
+
+
 def test_an_upload_is_downloaded_and_never_shown(read, visit):
     watched = visit()
     page = watched.page

@@ -371,3 +371,23 @@ def test_who_comes_for_the_first_time_sees_what_can_be_asked_in_his_language_fir
     page.locator(".examples a").first.click()
     page.wait_for_selector("ol.found")
     assert page.inner_text("ol.found h2 >> nth=0") == first
+
+
+def test_what_came_as_one_typed_can_be_asked_why_and_copied(shelf, visit):
+    """On plain http, too, where the browser has no clipboard to write to."""
+    watched = visit()
+    page = watched.page
+    page.add_init_script("delete Navigator.prototype.clipboard;")
+    watched.open("/")
+    page.keyboard.type("lost laptop")
+    shown(page, "lost laptop")
+    why = page.locator("a.why").first
+    assert why.get_attribute("aria-expanded") == "false"
+    why.click()
+    page.wait_for_selector("a.why[aria-expanded=true]")
+    page.locator("button.copy").first.click()
+    page.wait_for_selector("button.copy:text('Copied')")
+    page.focus("#q")
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Control+V")
+    assert re.search(r"/documents/\d+/\?passage=\d+#passage$", page.input_value("#q"))

@@ -13,10 +13,13 @@ from django.core.cache import cache
 from django.utils import translation
 
 from searchsite.documents.access import visible_collections
-from searchsite.documents.models import Collection, Document
+from searchsite.documents.models import Collection, Document, Passage
 from searchsite.search import examples
 from searchsite.search.chips import chips
+from searchsite.search.marks import Piece
 from searchsite.search.query import parse
+from searchsite.search.retrieve import Found
+from searchsite.search.templatetags import passages
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -139,6 +142,23 @@ def test_conditions_are_said_in_words(question, said):
     shown = chips(question, parse(question), {"hr": "People"})
     assert [chip.said for chip in shown] == said
     assert all(chip.written in question and chip.written not in chip.question for chip in shown)
+
+
+# --- passages ---
+
+
+@pytest.mark.parametrize(("score", "said"), [(0.436, "0.44"), (1.0, "1.00"), (-0.004, "0.00")])
+def test_a_likeness_is_rounded_as_on_the_page_that_says_why(score, said):
+    found = Found(Passage(), score, 0.0, 64, [])
+    assert passages.cosine(found) == said
+    assert f"cosine {said}" in passages.said_of_likeness(found, "a question")
+
+
+def test_what_is_marked_of_a_passage_is_marked_and_escaped():
+    line = [Piece("a <b> ", False, False), Piece("& c", True, False), Piece("d", True, True), Piece("e", False, True)]
+    shown = passages.passage_text([line, [Piece("f", False, False)]])
+    marked = "a &lt;b&gt; <mark>&amp; c</mark><mark><b>d</b></mark><b>e</b>"
+    assert shown == f"<span>{marked}</span><span>f</span>"
 
 
 # --- what is loaded ---

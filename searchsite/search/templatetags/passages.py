@@ -38,7 +38,8 @@ def _piece(piece: Piece) -> str:
 
 @register.filter
 def cosine(found: Found) -> str:
-    return str(number_format(found.score, 2))
+    """To two places, as the page that says why has it."""
+    return str(number_format(f"{round(found.score, 2) + 0.0:.2f}"))  # -0.004 is 0.00
 
 
 @register.filter

@@ -8,6 +8,7 @@ from datetime import date
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from searchsite.index.terms import fold
 from searchsite.search.facets import kind_name
@@ -54,7 +55,8 @@ def _label_and_value(condition: Condition, collections: Mapping[str, str]) -> tu
 def _by_date(condition: Condition) -> str:
     """From or before a day; of the first day of a year the year says enough."""
     day = date.fromisoformat(condition.value)
-    shown = str(day.year) if (day.month, day.day) == (1, 1) else date_format(day)
+    year = pgettext("a year", "%(year)s") % {"year": day.year}
+    shown = year if (day.month, day.day) == (1, 1) else date_format(day)
     if condition.field == "before":
         return _("before %(date)s") % {"date": shown}
     return _("from %(date)s on") % {"date": shown}

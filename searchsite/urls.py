@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 from searchsite import health
 from searchsite.admin import not_there
 from searchsite.search import views, views_why
+from searchsite.theme import set_theme
 
 urlpatterns = [
     path("", views.search_page, name="search"),
@@ -22,6 +23,7 @@ urlpatterns = [
     path("healthz", login_not_required(health.healthz), name="healthz"),
     path("readyz", login_not_required(health.readyz), name="readyz"),
     path("i18n/setlang/", login_not_required(set_language), name="set_language"),
+    path("theme/", login_not_required(set_theme), name="set_theme"),
     path("", include("searchsite.people.urls")),
     path("admin/r/<path:_any>", login_not_required(not_there)),  # Django's tells of anything whether it is there
     path("admin/", admin.site.urls),

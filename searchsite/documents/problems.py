@@ -8,8 +8,9 @@ import math
 from functools import partial
 from typing import Any
 
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from searchsite.encoder_sentences import translated
 
 # Each sentence says what was wrong, then what to do about it.
 MESSAGES = {
@@ -198,7 +199,7 @@ def sentence(code: str, params: dict[str, str | int]) -> str:
 
 def _said(name: str, value: str | int) -> str | int:
     """A parameter as it is, but for a detail of ours, which is kept in English: that one in the active language."""
-    return gettext(value) if name == "detail" and isinstance(value, str) and value else value
+    return translated(value) if name == "detail" and isinstance(value, str) else value
 
 
 def megabytes(size: int) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from searchsite.documents.models import Collection, Job, State
+from searchsite.encoder_sentences import translated
 
 # Why nothing could be compared, and what to do about it: kept as a code and its parameters, said to whoever reads it.
 MESSAGES = {
@@ -133,7 +134,8 @@ class Refusal(Exception):
 def sentence(code: str, params: dict[str, str | int]) -> str:
     """Say a refusal in the active language; one that is not known, or lacks a parameter, as a fault of the site."""
     try:
-        return str(MESSAGES[code]) % params
+        said = {name: translated(str(value)) if name == "detail" else value for name, value in params.items()}
+        return str(MESSAGES[code]) % said
     except (KeyError, TypeError, ValueError):  # stored by another version
         return str(MESSAGES["internal"])
 

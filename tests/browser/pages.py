@@ -122,7 +122,43 @@ def fill(pages: int = 12) -> dict[str, str]:
         "comparisons": reverse("admin:insight_comparison_changelist"),
         "comparison": reverse("admin:insight_comparison_change", args=[compared.pk]),
         "comparison-failed": reverse("admin:insight_comparison_change", args=[over_budget.pk]),
+    } | people_pages(admin)
+
+
+def people_pages(admin) -> dict[str, str]:
+    """Pages of signing in and of accounts, the admin's included: page's name -> address."""
+    from django.contrib.auth.models import User
+    from django.urls import reverse
+
+    from searchsite.people.links import password_path
+
+    maria = User.objects.get(username="maria")
+    return {
+        "sign-in": reverse("sign_in"),
+        "sign-in-refused": reverse("sign_in"),
+        "password-forgotten": reverse("password_forgotten"),
+        "password-link": password_path(maria),
+        "password-link-used": password_path(maria)[:-5] + "/",
+        "account": reverse("account"),
+        "password": reverse("password"),
+        "password-refused": reverse("password"),
+        "users": reverse("admin:auth_user_changelist"),
+        "user": reverse("admin:auth_user_change", args=[maria.pk]),
+        "user-link": reverse("admin:auth_user_password_link", args=[maria.pk]),
+        "user-delete": reverse("admin:auth_user_delete", args=[maria.pk]),
+        "groups": reverse("admin:auth_group_changelist"),
+        "audit-log": reverse("admin:people_entry_changelist"),
     }
+
+
+# What is to be seen when something goes wrong; the addresses are those of tests/browser/urls.py.
+ERRORS = {
+    "error-400": ("/errors/400/", 400),
+    "error-403": ("/errors/403/", 403),
+    "error-form": ("/errors/form/", 403),
+    "error-500": ("/errors/500/", 500),
+    "error-503": ("/errors/503/?q=What if my laptop is stolen?", 503),
+}
 
 
 def members_of(collection, admin) -> None:
@@ -217,6 +253,7 @@ def looks() -> dict[str, str]:
 
 
 ADMIN = {
+    *("account", "password", "password-refused", "users", "user", "user-link", "user-delete", "groups", "audit-log"),
     *("admin", "collections", "collection", "documents", "document-admin", "jobs", "builds", "tags", "uploads"),
     *("library", "library-new", "library-collection", "library-collection-failed", "library-collection-found"),
     *(

@@ -167,7 +167,23 @@ def tick_some(page) -> None:
     page.wait_for_selector(".titles")
 
 
+def sign_in_wrongly(page) -> None:
+    page.fill("#id_username", "somebody")
+    page.fill("#id_password", "a wrong one")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#wrong")
+
+
+def choose_a_bad_password(page) -> None:
+    for name, text in (("old_password", "not it"), ("new_password1", "12345"), ("new_password2", "123456")):
+        page.fill(f"#id_{name}", text)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".errorlist")
+
+
 PREPARATION = {
+    "sign-in-refused": sign_in_wrongly,
+    "password-refused": choose_a_bad_password,
     "library-delete-many": tick_some,
     "upload-chosen": choose,
     "upload-midway": send_some,

@@ -18,6 +18,7 @@ from encoder import EncoderError
 from searchsite.documents.access import visible_collections
 from searchsite.documents.admin import state_badge
 from searchsite.documents.shown import percent_of, with_reason
+from searchsite.encoder_sentences import translated
 from searchsite.insight import poolings
 from searchsite.insight.admin import figures
 from searchsite.insight.admin.forms import CompareForm, look_form
@@ -85,7 +86,7 @@ class ComparisonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             try:
                 context |= look(asked["encoder"], asked["text"], asked["how"], asked["frozen"])
             except EncoderError as error:
-                context["problem"] = str(error)
+                context["problem"] = translated(str(error))
         return render(request, "admin/insight/comparison/look.html", context)
 
     def _lab(self, request: HttpRequest) -> dict[str, Any]:

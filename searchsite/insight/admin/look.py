@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from encoder import EncoderError
 from searchsite.documents.views.upload_page import grouped
+from searchsite.encoder_sentences import translated
 from searchsite.index import backends
 
 ROUNDING = 1e-5  # more than this, two ways of computing the same in float32 do not differ
@@ -95,6 +96,7 @@ def shown(report: Json) -> Json:
     outputs = report["outputs"]
     return {
         "report": report,
+        "refusal": translated(report["serving"]["refusal"] or ""),
         "architecture": [(name, _said(value)) for name, value in report["architecture"].items()],
         "layers": layers(report),
         "total": grouped(report["total"]["numbers"]),

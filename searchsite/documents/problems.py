@@ -10,8 +10,6 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from searchsite.encoder_sentences import translated
-
 # Each sentence says what was wrong, then what to do about it.
 MESSAGES = {
     "address_known": _(
@@ -199,7 +197,11 @@ def sentence(code: str, params: dict[str, str | int]) -> str:
 
 def _said(name: str, value: str | int) -> str | int:
     """A parameter as it is, but for a detail of ours, which is kept in English: that one in the active language."""
-    return translated(value) if name == "detail" and isinstance(value, str) else value
+    if name != "detail" or not isinstance(value, str):
+        return value
+    from searchsite.encoder_sentences import translated  # not where files are read: that process has no settings
+
+    return translated(value)
 
 
 def megabytes(size: int) -> str:

@@ -9,7 +9,7 @@ PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-compile
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-postgres test-ocr oracle check messages lock clean
+.PHONY: run test test-postgres test-ocr oracle check gallery pictures messages lock clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py prepare
@@ -36,6 +36,14 @@ test-ocr: $(VENV)/.installed-dev .ocr/.installed
 	@echo "Installing the OCR extra for its tests"
 	@$(PIP) --no-deps --upgrade --target .ocr -r requirements-ocr.txt
 	@touch $@
+
+# Every page, in both languages and themes, on a phone and a desktop: look at gallery/index.html. Some ten minutes.
+gallery: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.browser.screenshots gallery
+
+# The pictures in the README.
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.browser.pictures docs/pictures
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
 
-from tests.browser.pages import ARGUMENTS, CHROMIUM, fill
+from tests.browser.pages import ADMIN, ARGUMENTS, CHROMIUM, ERRORS, fill
 
 PATIENCE = 20  # seconds
 
@@ -26,6 +28,14 @@ def chromium() -> Iterator:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+class Filled(NamedTuple):
+    """A filled site: page's name -> address, where it is served, and where its index lies."""
+
+    addresses: dict[str, str]
+    base: str
+    index: Path
 
 
 class Watched:
@@ -65,7 +75,11 @@ def answered(live_server) -> Iterator:
     An answer that were still being made while the tables are emptied would use the connection at the same time.
     """
     yield
-    urlopen(live_server.url + "/healthz", timeout=PATIENCE).close()  # now all that came before has a thread
+    wait_for_answers(live_server.url)
+
+
+def wait_for_answers(base: str) -> None:
+    urlopen(base + "/healthz", timeout=PATIENCE).close()  # now all that came before has a thread
     for thread in threading.enumerate():
         if "process_request_thread" in thread.name:
             thread.join(PATIENCE)
@@ -87,6 +101,60 @@ def visit(chromium, live_server, answered, request) -> Iterator:
     for context, _watched in opened:
         context.close()
     assert [complaint for _context, watched in opened for complaint in watched.complaints] == []
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Filled]:
+    """A filled site for all tests of a module that only look at it: filling it takes longer than a test.
+
+    Such tests name no fixture of a database, and `looking` brings back what `fresh_site` has set for each of them.
+    """
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test import override_settings
+    from django.test.utils import setup_databases, teardown_databases
+    from pytest_django.live_server_helper import LiveServer
+
+    index = tmp_path_factory.mktemp("index")
+    with django_db_blocker.unblock(), override_settings(INDEX_DIR=index, ROOT_URLCONF="tests.browser.urls"):
+        # There is a database for tests if any of this run asks for one; these here do not.
+        own = [] if connection.introspection.table_names() else setup_databases(0, interactive=False)
+        addresses = fill() | {name: address for name, (address, _status) in ERRORS.items()}
+        server = LiveServer("localhost")
+        yield Filled(addresses, server.url, index)
+        server.stop()
+        call_command("flush", interactive=False, verbosity=0)
+        teardown_databases(own, verbosity=0)
+
+
+@pytest.fixture
+def looking(filled, fresh_site, settings, chromium) -> Iterator:
+    """looking(names, **options of a context): (name, page) for each of them, opened, signed in where that is needed."""
+    settings.INDEX_DIR = filled.index
+    contexts = []
+
+    def _looking(names, **options) -> Iterator:
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("dialog", lambda dialog: dialog.accept())  # pages that send files ask before they are left
+        for signed_in in (False, True):
+            if signed_in:
+                page.goto(f"{filled.base}/sign-in/")
+                page.fill("#id_username", "admin")
+                page.fill("#id_password", "admin")
+                page.keyboard.press("Enter")
+                page.wait_for_url(f"{filled.base}/")
+            for name in names:
+                if (name in ADMIN) == signed_in:
+                    page.goto(filled.base + filled.addresses[name].partition("#")[0])
+                    yield name, page
+
+    yield _looking
+    for context in contexts:
+        context.close()
+    wait_for_answers(filled.base)
 
 
 @pytest.fixture

@@ -17,12 +17,11 @@ CODE = "Code that is wider than a phone:\n\n```\n" + "print('x') or " * 30 + "\n
 
 def fill(pages: int = 12) -> dict[str, str]:
     """Make collections, documents in every state, an index and an administrator; returns page's name -> address."""
-    from django.contrib.auth.models import User
     from django.urls import reverse
 
     from searchsite.documents.models import Collection, Document, Job, State, Tag
 
-    admin = User.objects.create_superuser("admin", password="admin")
+    admin = administrator()
     handbook = Collection.objects.create(
         name="Handbook",
         slug="handbook",
@@ -123,6 +122,28 @@ def fill(pages: int = 12) -> dict[str, str]:
         "comparison": reverse("admin:insight_comparison_change", args=[compared.pk]),
         "comparison-failed": reverse("admin:insight_comparison_change", args=[over_budget.pk]),
     } | people_pages(admin)
+
+
+def administrator():
+    from django.contrib.auth.models import User
+
+    return User.objects.filter(username="admin").first() or User.objects.create_superuser("admin", password="admin")
+
+
+def empty() -> dict[str, str]:
+    """Pages of a site that holds nothing but an administrator: page's name -> address."""
+    from django.urls import reverse
+
+    administrator()
+    lists = {"documents": "documents_document", "jobs": "documents_job", "builds": "index_build"}
+    return {
+        "home-empty": "/",
+        "home-empty-admin": "/",
+        "library-empty": reverse("library"),
+        "upload-empty": reverse("upload"),
+        "admin-empty": reverse("admin:index"),
+        "comparisons-empty": reverse("admin:insight_comparison_changelist"),
+    } | {f"{name}-empty": reverse(f"admin:{model}_changelist") for name, model in lists.items()}
 
 
 def people_pages(admin) -> dict[str, str]:
@@ -253,6 +274,8 @@ def looks() -> dict[str, str]:
 
 
 ADMIN = {
+    *("home-empty-admin", "library-empty", "upload-empty", "admin-empty", "comparisons-empty"),
+    *("documents-empty", "jobs-empty", "builds-empty"),
     *("account", "password", "password-refused", "users", "user", "user-link", "user-delete", "groups", "audit-log"),
     *("admin", "collections", "collection", "documents", "document-admin", "jobs", "builds", "tags", "uploads"),
     *("library", "library-new", "library-collection", "library-collection-failed", "library-collection-found"),

@@ -2,14 +2,18 @@
 
     python -m tests.browser.screenshots FOLDER [ENCODER] [PAGE...]
 
-The site is one of its own in a temporary folder. ENCODER is a value of SEARCHSITE_ENCODER; "tiny" unless given.
+FOLDER/index.html shows them side by side. The site is one of its own in a temporary folder. ENCODER is a value of
+SEARCHSITE_ENCODER; "tiny" unless given. `make pictures` makes those of the README, with the real encoder.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -23,33 +27,65 @@ class Silent(WSGIRequestHandler):
 
 
 def main(folder: Path, encoder: str, wanted: set[str]) -> None:
+    with site(encoder) as base:
+        folder.mkdir(parents=True, exist_ok=True)
+        from tests.browser.pages import ERRORS, empty, fill, looks
+
+        look(base, empty(), folder, wanted)
+        errors = {name: address for name, (address, _status) in ERRORS.items()}
+        look(base, fill(pages=40) | errors | looks(), folder, wanted)
+    write_index(folder)
+
+
+@contextmanager
+def site(encoder: str) -> Iterator[str]:
+    """A site with nothing in it, in a temporary folder; its address. The tables it needs are there."""
     with tempfile.TemporaryDirectory(prefix="searchsite-screenshots-") as data:
         os.environ.update(
             SEARCHSITE_ENV_FILE="", SEARCHSITE_DATA_DIR=data, SEARCHSITE_ENCODER=encoder, SEARCHSITE_TASKS="inline",
-            SEARCHSITE_DEBUG="0", DJANGO_ALLOW_ASYNC_UNSAFE="1",
+            SEARCHSITE_DEBUG="0", SEARCHSITE_LOG_LEVEL="ERROR", DJANGO_ALLOW_ASYNC_UNSAFE="1",
         )  # fmt: skip
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "searchsite.settings")
         import django
 
         django.setup()
+        from django.conf import settings
         from django.core.management import call_command
 
+        settings.ROOT_URLCONF = "tests.browser.urls"  # the site's, and pages that show its errors
+        logging.getLogger("django.request").setLevel("CRITICAL")  # they are meant
         if encoder != "tiny":
             call_command("encoder", "prepare")
         call_command("migrate", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
-        folder.mkdir(parents=True, exist_ok=True)
         with serve() as base:
-            look(base, {"home-empty": "/"}, folder, wanted)
-            from tests.browser.pages import fill, looks
+            yield base
 
-            look(base, fill(pages=40) | looks(), folder, wanted)
+
+def write_index(folder: Path) -> None:
+    """A page that shows all pictures of the folder: a row for each page, its pictures side by side."""
+    rows: dict[str, list[str]] = {}
+    for picture in sorted(folder.glob("*.*.*.*.png")):
+        rows.setdefault(picture.name.partition(".")[0], []).append(picture.name)
+    links = " ".join(f'<a href="#{name}">{name}</a>' for name in rows)
+    pictures = "".join(
+        f'<h2 id="{name}">{name}</h2><div>'
+        + "".join(f'<a href="{one}"><img loading="lazy" src="{one}" alt="{one}" title="{one}"></a>' for one in of_page)
+        + "</div>"
+        for name, of_page in rows.items()
+    )
+    (folder / "index.html").write_text(
+        '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Gallery</title><style>'
+        "body{font:14px sans-serif;background:#777;color:#fff}a{color:#fff}"
+        "div{display:flex;gap:8px;align-items:start;overflow-x:auto}img{height:520px;object-fit:cover;object-position:top}"
+        f"</style><nav>{links}</nav>{pictures}</html>",
+        encoding="utf-8",
+    )
 
 
 def serve():
     """A server in a thread: context manager that gives its address."""
     import threading
-    from contextlib import contextmanager
     from socketserver import ThreadingMixIn
     from wsgiref.simple_server import WSGIServer
 
@@ -97,6 +133,7 @@ def look(base: str, pages: dict[str, str], folder: Path, wanted: set[str]) -> No
                 page.wait_for_timeout(100)
                 picture = folder / f"{name}.{language[:2]}.{scheme}.{size}.png"
                 page.screenshot(path=picture, full_page="#" not in address)
+                print(picture.name, flush=True)
             context.close()
         browser.close()
 

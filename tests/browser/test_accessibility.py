@@ -15,6 +15,12 @@ pytestmark = pytest.mark.browser
 
 AXE = "axe-core@4.14.1"  # from npm, used by these tests only, and no part of the project
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# What the templates and scripts of Django's admin itself leave, which are not ours to copy: rule -> where.
+DJANGOS = {
+    "empty-table-header": "thead > tr > .original",
+    "aria-prohibited-attr": ".help-tooltip",
+    "label-title-only": "#searchbar",
+}
 LOOK = f"""async () => {{
   const options = {{runOnly: {STANDARDS}, rules: {{"target-size": {{enabled: true}}}}, resultTypes: ["violations"]}};
   const {{violations}} = await axe.run(document, options);
@@ -38,13 +44,18 @@ def axe() -> str:
     return source.read_text(encoding="utf-8")
 
 
+def of_django(finding: str) -> bool:
+    rule, _at, rest = finding.partition(" at ")
+    return rule in DJANGOS and DJANGOS[rule] in rest.partition(": ")[0]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(axe, filled, looking, theme):
     found = []
     for name, page in looking(filled.addresses, color_scheme=theme):
         PREPARATION.get(name, lambda _page: None)(page)
         page.evaluate(axe)
-        found += [f"{name}: {finding}" for finding in page.evaluate(LOOK)]
+        found += [f"{name}: {finding}" for finding in page.evaluate(LOOK) if not of_django(finding)]
     assert not found, f"{len(found)} findings:\n" + "\n".join(found)
 
 

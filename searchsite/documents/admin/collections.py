@@ -48,6 +48,11 @@ class DeletingWhole(WithinRoles):
 class MembersFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     needs_manager = False
 
+    def add_fields(self, form: forms.Form, index: int | None) -> None:
+        super().add_fields(form, index)
+        for field in form.fields.values():  # a table's headings label nothing for who does not see them
+            field.widget.attrs.setdefault("aria-label", str(field.label))
+
     def clean(self) -> None:
         super().clean()
         if not self.needs_manager or any(self.errors):

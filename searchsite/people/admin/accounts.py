@@ -34,6 +34,7 @@ for _model in (User, Group):
 class AccountAdmin(ByTheirOwn, UserAdmin):  # type: ignore[type-arg]
     change_form_template = "people/admin_account.html"
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
+    readonly_fields = ("last_login", "date_joined")  # what happened is not for anybody to change
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_look_after(request, obj)

@@ -103,39 +103,48 @@ def visit(chromium, live_server, answered, request) -> Iterator:
     assert [complaint for _context, watched in opened for complaint in watched.complaints] == []
 
 
+@pytest.fixture(scope="package")
+def tables(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """A database for tests: there is one if any test of this run asks for it, and else it is made."""
+    from django.db import connection
+    from django.test.utils import setup_databases, teardown_databases
+
+    with django_db_blocker.unblock():
+        own = [] if connection.introspection.table_names() else setup_databases(0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(own, verbosity=0)
+
+
 @pytest.fixture(scope="module")
-def filled(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Filled]:
+def filled(tables, django_db_blocker, tmp_path_factory) -> Iterator[Filled]:
     """A filled site for all tests of a module that only look at it: filling it takes longer than a test.
 
     Such tests name no fixture of a database, and `looking` brings back what `fresh_site` has set for each of them.
     """
     from django.core.management import call_command
-    from django.db import connection
     from django.test import override_settings
-    from django.test.utils import setup_databases, teardown_databases
     from pytest_django.live_server_helper import LiveServer
 
     index = tmp_path_factory.mktemp("index")
     with django_db_blocker.unblock(), override_settings(INDEX_DIR=index, ROOT_URLCONF="tests.browser.urls"):
-        # There is a database for tests if any of this run asks for one; these here do not.
-        own = [] if connection.introspection.table_names() else setup_databases(0, interactive=False)
         addresses = fill() | {name: address for name, (address, _status) in ERRORS.items()}
         server = LiveServer("localhost")
         yield Filled(addresses, server.url, index)
         server.stop()
         call_command("flush", interactive=False, verbosity=0)
-        teardown_databases(own, verbosity=0)
 
 
 @pytest.fixture
 def looking(filled, fresh_site, settings, chromium) -> Iterator:
-    """looking(names, **options of a context): (name, page) for each of them, opened, signed in where that is needed."""
+    """looking(names, script=..., **options of a context): (name, page) for each, opened, signed in where needed."""
     settings.INDEX_DIR = filled.index
     contexts = []
 
-    def _looking(names, **options) -> Iterator:
+    def _looking(names, script="", **options) -> Iterator:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
-        context.set_default_timeout(10_000)
+        context.add_init_script(script)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("dialog", lambda dialog: dialog.accept())  # pages that send files ask before they are left

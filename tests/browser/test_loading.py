@@ -22,23 +22,21 @@ SHIFTS = """
 
 def test_style_sheets_and_scripts_of_a_page_stay_small(filled, looking):
     compressed: dict[str, int] = {}
-    asked: list[str] = []
-
-    def came(response) -> None:
-        if response.request.resource_type in ("stylesheet", "script"):
-            asked.append(response.url)
-            if response.url not in compressed:
-                compressed[response.url] = len(gzip.compress(response.body(), 9))
-
+    came: list = []
     too_much = {}
-    listened_to = None
+    listening = None
     for name, page in looking(filled.addresses):
-        if listened_to is None:
-            listened_to = page
-            page.on("response", came)
+        if listening is None:
+            listening = page
+            page.on("response", came.append)
             page.reload()
-        weight = {url.rpartition("/")[2]: compressed[url] for url in set(asked)}
-        asked.clear()
+        weight = {}
+        for response in came:
+            if response.request.resource_type in ("stylesheet", "script"):
+                if response.url not in compressed:
+                    compressed[response.url] = len(gzip.compress(response.body(), 9))
+                weight[response.url.rpartition("/")[2]] = compressed[response.url]
+        came.clear()
         if page.locator("#container").count():  # Django's admin
             continue
         assert "site.css" in weight, name
@@ -51,9 +49,7 @@ def test_style_sheets_and_scripts_of_a_page_stay_small(filled, looking):
 def test_nothing_shifts_while_a_page_is_loaded(looking, width):
     shifted = {}
     names = ("home", "results", "document", "document-long", "similar", "library", "library-collection", "upload")
-    for name, page in looking(names, viewport={"width": width, "height": 800}):
-        page.add_init_script(SHIFTS)
-        page.reload()
+    for name, page in looking(names, script=SHIFTS, viewport={"width": width, "height": 800}):
         page.wait_for_load_state("networkidle")
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         found = page.evaluate("window.shifts")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -93,6 +93,24 @@ def blocks(
             shown.append(Block(kind, at, pieces, levels.get(at, 0)))
         at = stop
     return shown
+
+
+def without_gaps(shown: Sequence[Block], title: str) -> list[Block]:
+    """The blocks, with headings of levels 1, 2, ... of which none is left out: each is one below what it belongs to.
+
+    Who goes from heading to heading would miss those that a file leaves out. A first one that repeats the document's
+    title is left as it is; it is not shown.
+    """
+    above: list[int] = []
+    levelled = []
+    for number, block in enumerate(shown):
+        if block.kind == "heading" and (number or "".join(piece.text for piece in block.pieces) != title):
+            while above and above[-1] >= block.level:
+                above.pop()
+            above.append(block.level)
+            block = replace(block, level=len(above))  # noqa: PLW2901
+        levelled.append(block)
+    return levelled
 
 
 def _block_end(

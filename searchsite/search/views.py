@@ -141,14 +141,15 @@ def _text(request: HttpRequest, document: Document, revision: Revision, passage:
     places = outline.headings(revision.headings, document.shown_title) or outline.pages(
         revision.pages, lambda number: capfirst(place_name(number, revision.kind))
     )
+    shown_blocks = reader.blocks(
+        revision.text, cuts[shown.part - 1], revision.headings, revision.pages, revision.preformatted, mark
+    )
     return {
         "sheet": sheet(shown, "page_shown" in request.GET),
         "part": shown.part,
         "parts": len(cuts),
         "outline": outline.nested(places, shown.address, mark[0] if mark else None),
-        "blocks": reader.blocks(
-            revision.text, cuts[shown.part - 1], revision.headings, revision.pages, revision.preformatted, mark
-        ),
+        "blocks": reader.without_gaps(shown_blocks, document.shown_title),
     }
 
 

@@ -50,3 +50,15 @@ def test_long_texts_come_in_parts_cut_at_blank_lines():
     assert all(b - a <= reader.PART * 5 // 4 for a, b in parts)
     assert all(text[a:].startswith("paragraph") for a, _b in parts)
     assert reader.parts("x" * 200_000)[-1][1] == 200_000
+
+
+def test_no_level_of_headings_is_left_out():
+    text = "Title\n\nA\n\nB\n\nC\n\nD\n\nend"
+    headings = [
+        (text.index(name), level, name) for name, level in (("Title", 1), ("A", 2), ("B", 5), ("C", 3), ("D", 1))
+    ]
+    shown = reader.blocks(text, (0, len(text)), headings, None, [], None)
+    levels = [block.level for block in reader.without_gaps(shown, "Title") if block.kind == "heading"]
+    assert levels == [1, 1, 2, 2, 1], "the first repeats the title, and is not shown"
+    levels = [block.level for block in reader.without_gaps(shown[2:], "Title") if block.kind == "heading"]
+    assert levels == [1, 1, 1], "a part in the middle begins anew"

@@ -51,7 +51,8 @@ class MembersFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     def add_fields(self, form: forms.Form, index: int | None) -> None:
         super().add_fields(form, index)
         for field in form.fields.values():  # a table's headings label nothing for who does not see them
-            field.widget.attrs.setdefault("aria-label", str(field.label))
+            widget = getattr(field.widget, "widget", field.widget)  # where links to other pages are beside it
+            widget.attrs.setdefault("aria-label", str(field.label))
 
     def clean(self) -> None:
         super().clean()

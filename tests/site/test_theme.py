@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+STYLE_SHEETS = sorted((Path(__file__).parents[2] / "static").rglob("*.css"))
 META = '<meta name="color-scheme" content="{}">'
 
 
@@ -65,3 +68,10 @@ def test_the_language_stays_when_the_browser_is_closed(client):
     )
     assert answer.headers["Location"] == "http://testserver/?q=a"
     assert client.cookies["django_language"]["max-age"] == 365 * 24 * 3600
+
+
+@pytest.mark.parametrize("path", STYLE_SHEETS, ids=lambda path: path.name)
+def test_style_sheets_ask_for_the_pages_theme_and_not_for_the_systems(path):
+    said = path.read_text()
+    assert "prefers-color-scheme" not in said, "light-dark(), which obeys a choice"
+    assert "data-theme" not in said

@@ -150,7 +150,6 @@
   }
 
   const brings = (event) => [...event.dataTransfer.types].includes("Files");
-  form.querySelector(".drop-hint").hidden = false;
   window.addEventListener("dragover", (event) => {
     if (!brings(event)) return;
     event.preventDefault();

@@ -160,12 +160,13 @@ def said_by(node: ast.AST) -> list[str]:
             shown += node.args
     elif isinstance(node, ast.Assign) and any(getattr(target, "id", "") in SHOWN for target in node.targets):
         shown = [node.value]
-    return [
-        ast.unparse(one)
-        for one in shown
-        if (isinstance(one, ast.Constant) and isinstance(one.value, str) and LETTERS.search(one.value))
-        or isinstance(one, ast.JoinedStr)
-    ]
+    return [ast.unparse(one) for one in shown if LETTERS.search(in_words(one))]
+
+
+def in_words(node: ast.expr) -> str:
+    """The words of a text that stands in the code; what is put into it may be translated."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return " ".join(str(part.value) for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str))
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())

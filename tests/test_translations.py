@@ -174,6 +174,30 @@ def test_code_shows_nothing_without_gettext(path):
     assert [text for node in ast.walk(ast.parse(path.read_text())) for text in said_by(node)] == []
 
 
+# --- scripts --------------------------------------------------------------------------------------------------------
+
+SCRIPTS = sorted((ROOT / "static").rglob("*.js"))
+# A text of a script that looks like something to say: a capital and small letters, or Chinese.
+SENTENCE = re.compile(r"""(["'`])((?:[A-Z][a-z]|[\u4e00-\u9fff])[^"'`\n]*)\1""")
+KEYS = {"Accept", "Enter", "Escape", "Files", "Home", "End", "Tab", "Content-Type"}  # names in the browser's interfaces
+
+
+def sentences_of(script: str) -> list[str]:
+    code = "\n".join(line.partition(" // ")[0] for line in script.splitlines() if not line.lstrip().startswith("//"))
+    said = [found[2] for found in SENTENCE.finditer(code)]
+    return [text for text in said if text not in KEYS and not re.fullmatch(r"(Arrow|Page|X-|HX-)[\w-]+", text)]
+
+
+def test_words_in_a_script_are_found_out():
+    script = 'a.textContent = "Not sent"; // "A comment"\n// "Another"\nif (key === "ArrowUp") b = "error"'
+    assert sentences_of(script) == ["Not sent"]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_have_their_words_from_the_page(path):
+    assert sentences_of(path.read_text(encoding="utf-8")) == []
+
+
 # --- the encoder, which knows no gettext ----------------------------------------------------------------------------
 
 

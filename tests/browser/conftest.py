@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.browser.pages import ADMIN, ARGUMENTS, CHROMIUM, ERRORS, fill
+from tests.browser.screenshots import sign_in
 
 PATIENCE = 20  # seconds
 
@@ -150,11 +151,7 @@ def looking(filled, fresh_site, settings, chromium) -> Iterator:
         page.on("dialog", lambda dialog: dialog.accept())  # pages that send files ask before they are left
         for signed_in in (False, True):
             if signed_in:
-                page.goto(f"{filled.base}/sign-in/")
-                page.fill("#id_username", "admin")
-                page.fill("#id_password", "admin")
-                page.keyboard.press("Enter")
-                page.wait_for_url(f"{filled.base}/")
+                sign_in(page, filled.base)
             for name in names:
                 if (name in ADMIN) == signed_in:
                     page.goto(filled.base + filled.addresses[name].partition("#")[0])

@@ -9,7 +9,7 @@ import io
 import sys
 from pathlib import Path
 
-from tests.browser.screenshots import site
+from tests.browser.screenshots import sign_in, site
 
 WIDTH, HEIGHT = 1280, 800
 LARGEST = 150_000  # bytes, as everyone who clones the project gets them
@@ -37,11 +37,7 @@ def main(folder: Path, encoder: str) -> None:
                     viewport={"width": WIDTH, "height": HEIGHT}, locale=language, color_scheme=theme
                 )
                 if shown in ADMIN:
-                    page.goto(f"{base}/sign-in/")
-                    page.fill("#id_username", "admin")
-                    page.fill("#id_password", "admin")
-                    page.keyboard.press("Enter")
-                    page.wait_for_url(f"{base}/")
+                    sign_in(page, base)
                 page.goto(base + pages[shown])
                 page.wait_for_load_state("networkidle")
                 picture = folder / f"{name}.webp"

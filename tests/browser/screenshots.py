@@ -122,11 +122,7 @@ def look(base: str, pages: dict[str, str], folder: Path, wanted: set[str]) -> No
                 if wanted and name not in wanted:
                     continue
                 if name in ADMIN and not signed_in:
-                    page.goto(f"{base}/admin/login/")
-                    page.fill("#id_username", "admin")
-                    page.fill("#id_password", "admin")
-                    page.keyboard.press("Enter")
-                    page.wait_for_selector("#user-tools")
+                    sign_in(page, base)
                     signed_in = True
                 page.goto(base + address)
                 PREPARATION.get(name, lambda _page: None)(page)
@@ -136,6 +132,14 @@ def look(base: str, pages: dict[str, str], folder: Path, wanted: set[str]) -> No
                 print(picture.name, flush=True)
             context.close()
         browser.close()
+
+
+def sign_in(page, base: str) -> None:
+    page.goto(f"{base}/sign-in/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", "admin")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{base}/")
 
 
 def choose(page) -> None:

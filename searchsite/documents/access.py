@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q, QuerySet
@@ -62,6 +64,27 @@ def visible_documents(user: User) -> QuerySet[Document]:
 def editable_documents(user: User) -> QuerySet[Document]:
     """The documents that `user` may change and delete."""
     return Document.objects.filter(collection__in=editable_collections(user))
+
+
+OF_SITE = Q(document=None, item=None)
+"""The jobs that are about no document and no archive, such as a rebuild of the index."""
+
+
+def seen_jobs(user: User) -> Q:
+    """The jobs about what is in the visible collections, and those of the whole site."""
+    if _is_somebody(user) and getattr(user, "is_superuser", False):
+        return Q()
+    return OF_SITE | _jobs_about(visible_collections(user))
+
+
+def steered_jobs(user: Any) -> Q:
+    """The jobs that `user` may try again and cancel."""
+    about = _jobs_about(editable_collections(user)) if user.has_perm("documents.change_document") else Q(pk__in=[])
+    return about | OF_SITE if user.has_perm("index.add_build") else about
+
+
+def _jobs_about(collections: QuerySet[Collection]) -> Q:
+    return Q(document__collection__in=collections) | Q(item__upload__collection__in=collections)
 
 
 def role_in(user: User, collection: Collection) -> Role | None:

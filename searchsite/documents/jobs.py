@@ -126,6 +126,8 @@ def claim(worker: str) -> Job | None:
                 problem=None,
                 done=0,
                 total=0,
+                encoded=0,
+                encode_seconds=0.0,
             )
             if won:  # else another worker was faster
                 _show(job, State.RUNNING)
@@ -236,16 +238,18 @@ def _like(job: Job) -> JobQuerySet:
 
 
 def _progress(job: Job) -> Progress:
-    told: tuple[str, int, int] | None = None
+    told: tuple[str, int, int, int] | None = None
 
     def report(step: str, done: int, total: int) -> None:
         nonlocal told
-        if told == (step, done, total):  # only asked whether the job is still ours: a write would wait for the disk
+        now = (step, done, total, job.encoded)
+        if told == now:  # only asked whether the job is still ours: a write would wait for the disk
             if not _mine(job).exists():
                 raise Lost
             return
-        told = job.step, job.done, job.total = step, done, total
-        if not _mine(job).update(step=step, done=done, total=total, heartbeat=timezone.now()):
+        told, (job.step, job.done, job.total) = now, now[:3]
+        encoding = {"encoded": job.encoded, "encode_seconds": job.encode_seconds}
+        if not _mine(job).update(step=step, done=done, total=total, heartbeat=timezone.now(), **encoding):
             raise Lost
 
     return report

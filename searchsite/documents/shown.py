@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from searchsite.documents.models import State
+from searchsite.documents.models import Job, State
 
 STEPS = {
     "reading": _("reading"),
@@ -17,6 +19,35 @@ STEPS = {
     "fetching": _("fetching"),
     "unpacking": _("unpacking"),
 }
+LABELS = {
+    Job.Kind.INGEST: _("Read #%d"),
+    Job.Kind.FETCH: _("Fetch #%d"),
+    Job.Kind.UNPACK: _("Unpack #%d"),
+    Job.Kind.REBUILD: _("Rebuild #%d"),
+    Job.Kind.CALIBRATE: _("Calibration #%d"),
+    Job.Kind.COMPARE: _("Comparison #%d"),
+}
+
+
+def job_label(job: Job) -> str:
+    """A job in a word and by its number."""
+    return str(LABELS[Job.Kind(job.kind)]) % job.pk
+
+
+def grouped(number: int) -> str:
+    """A number as people write it: 2,000."""
+    return str(number_format(number, force_grouping=True))
+
+
+def spent(seconds: float) -> str:
+    """A duration as people say it, to a tenth of a second below a minute."""
+    if seconds < 59.95:
+        return gettext("%.1f s") % max(0.0, seconds)
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return gettext("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+    hours, minutes = divmod(minutes, 60)
+    return gettext("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
 
 
 def step_label(step: str) -> str:

@@ -1,25 +1,45 @@
-"""The index in Django's admin: its builds, and the button that makes a new one."""
+"""The index in Django's admin: its builds, the button that makes a new one, and those to let an earlier one serve."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from searchsite.documents.access import visible_documents
 from searchsite.documents.admin import state_badge
-from searchsite.documents.models import Change, Job
+from searchsite.documents.models import Job
+from searchsite.documents.shown import spent
+from searchsite.index import serving
 from searchsite.index.models import ActiveBuild, Build
+from searchsite.people import audit
+from searchsite.people.models import Action
 
 OF_ALL = ("passages", "size", "size_shown", "change_number")
 """What tells how much there is in all, and so how much is hidden: for superusers."""
+
+
+class BuildList(ChangeList):
+    """Knows which of its builds serves, and what keeps each of the others from it."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        active = ActiveBuild.objects.select_related("build").first()
+        may = request.user.has_perm("index.add_build")
+        for build in self.result_list:
+            build.serves = active is not None and active.build_id == build.pk
+            build.obstacle = serving.obstacle(build, active) if may else None
 
 
 @admin.register(Build)
@@ -30,10 +50,10 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "serving",
         "passages",
         "encoder",
-        "dim",
         "size_shown",
         "created",
-        "finished",
+        "duration",
+        "buttons",
     )
     actions = ("rebuild_index",)
 
@@ -45,6 +65,9 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Build | None = None) -> bool:
         return False  # old ones are tidied away by the next rebuild
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BuildList
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         columns = list(super().get_list_display(request))
@@ -62,14 +85,29 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return state_badge(build.state, build.get_state_display())
 
     @admin.display(description=_("serving"), boolean=True)
-    def serving(self, build: Build) -> bool:
-        return ActiveBuild.objects.filter(build=build).exists()
+    def serving(self, build: Any) -> bool:
+        return bool(build.serves)
 
     @admin.display(description=_("size"), ordering="size")
     def size_shown(self, build: Build) -> str:
-        from django.template.defaultfilters import filesizeformat
-
         return filesizeformat(build.size)
+
+    @admin.display(description=_("duration"), empty_value="")
+    def duration(self, build: Build) -> str:
+        return spent((build.finished - build.created).total_seconds()) if build.finished else ""
+
+    @admin.display(description=_("actions"), empty_value="")
+    def buttons(self, build: Any) -> SafeString | str:
+        """A button that makes it serve, or what keeps it from that."""
+        if build.obstacle is None or build.serves or build.state != Build.State.READY:
+            return ""
+        if build.obstacle:
+            return format_html('<span class="reason">{}</span>', build.obstacle)
+        address, spoken = reverse("admin:index_build_activate", args=[build.pk]), gettext("Let build %s serve") % build
+        return format_html(
+            '<button type="submit" class="button row-button" formaction="{}" aria-label="{}">{}</button>',
+            address, spoken, _("Let serve"),
+        )  # fmt: skip
 
     @admin.action(description=_("Rebuild the search index"), permissions=["view"])
     def rebuild_index(self, request: HttpRequest, _builds: QuerySet[Build]) -> None:
@@ -82,28 +120,48 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.message_user(request, _("The search index is being rebuilt; the old one serves until then."))
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.rebuild_view))
-        return [path("rebuild/", view, name="index_build_rebuild"), *super().get_urls()]
+        rebuild, activate = (
+            self.admin_site.admin_view(require_POST(view)) for view in (self.rebuild_view, self.activate_view)
+        )
+        return [
+            path("rebuild/", rebuild, name="index_build_rebuild"),
+            path("<int:object_id>/activate/", activate, name="index_build_activate"),
+            *super().get_urls(),
+        ]
 
     def rebuild_view(self, request: HttpRequest) -> HttpResponse:
         self._queue_rebuild(request)
         return HttpResponseRedirect(reverse("admin:index_build_changelist"))
 
+    def activate_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Make this build serve, if it can; written down in the audit log."""
+        if not request.user.has_perm("index.add_build"):
+            raise PermissionDenied
+        try:
+            build, before = serving.serve(object_id)
+        except Build.DoesNotExist:
+            raise Http404 from None
+        except serving.CannotServe as why:
+            self.message_user(request, f"{gettext('Build %s cannot serve.') % f'#{object_id}'} {why}", messages.ERROR)
+        else:
+            audit.record(Action.BUILD_CHOSEN, about=build, about_id=build.pk, details={"before": str(before or "")})
+            self.message_user(request, gettext("Build %s serves now.") % build, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:index_build_changelist"))
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        active = ActiveBuild.objects.select_related("build").first()
-        build = active.build if active else None
-        seen = visible_documents(request.user)
-        changed = Change.objects.filter(number__gt=build.change_number if build else 0)
-        if not _sees_all(request):
-            changed = changed.filter(document_id__in=seen.values("pk"))
+        row = ActiveBuild.objects.select_related("build").first()
+        build = row.build if row else None
+        may_rebuild = request.user.has_perm("index.add_build")
         context = {
             "active": build,
+            "previous": serving.previous(row) if may_rebuild else None,
+            "went_back": serving.went_back(row),
             "job": Job.objects.open().filter(kind=Job.Kind.REBUILD).first(),
             "last_job": Job.objects.filter(kind=Job.Kind.REBUILD).first(),
-            "changes": changed.values("document_id").distinct().count(),
-            "live_documents": seen.filter(live_revision__isnull=False).count(),
+            "changes": serving.changed_since(build, request.user),
+            "live_documents": visible_documents(request.user).filter(live_revision__isnull=False).count(),
             "sees_all": _sees_all(request),
-            "may_rebuild": request.user.has_perm("index.add_build"),
+            "may_rebuild": may_rebuild,
             "title": _("Search index"),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})

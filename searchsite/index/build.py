@@ -20,7 +20,7 @@ from django.utils.crypto import get_random_string
 from searchsite.documents import revisions
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Change, ChangeCounter, Document, Job, Passage, Revision, State
-from searchsite.index import backends, ingest, space
+from searchsite.index import backends, ingest, serving, space
 from searchsite.index.encoding import lacking
 from searchsite.index.models import ActiveBuild, Build, Vector
 from searchsite.index.parallel import QUESTIONS
@@ -42,7 +42,7 @@ PAUSE_SECONDS = 3600  # after a rebuild that failed, before one is queued unaske
 def rebuild(job: Job, progress: Progress) -> None:
     """Encode what lacks a vector of the present encoder, write a new build aside, and make it the one that serves."""
     tidy()  # what a killed or failed build left must not fill the disk
-    encode_all(progress)
+    encode_all(job, progress)
     describes = backends.description()
     build = Build.objects.create(fingerprint=describes.fingerprint, encoder=describes.name, dim=describes.dim)
     try:
@@ -54,7 +54,7 @@ def rebuild(job: Job, progress: Progress) -> None:
     tidy()
 
 
-def encode_all(progress: Progress) -> None:
+def encode_all(job: Job, progress: Progress) -> None:
     """Bring every live revision up to date: passages by the present pipeline, vectors (and tokens' codes, where
     they are kept) by the present encoder."""
     behind = lacking(Passage.objects.filter(revision__live_for__isnull=False))
@@ -69,7 +69,9 @@ def encode_all(progress: Progress) -> None:
         progress("encoding", done, len(documents))
         document = Document.objects.select_related("live_revision").filter(pk=pk).first()
         if document is not None:
-            ingest.refresh(document)
+            done_with = ingest.refresh(document)
+            job.encoded += done_with.encoded
+            job.encode_seconds += done_with.encode_seconds
 
 
 def _write(build: Build, progress: Progress) -> None:
@@ -122,11 +124,14 @@ def activate(build: Build) -> None:
 def tidy() -> None:
     """Delete builds older than the last two, what killed builders left, and the changes that no build needs."""
     ready = list(Build.objects.filter(state=Build.State.READY)[:KEPT])
-    serving = ActiveBuild.objects.filter(build__isnull=False).values_list("build", flat=True)
     for old in Build.objects.filter(state=Build.State.READY).exclude(pk__in=[build.pk for build in ready]):
-        if old.pk not in serving:
+        with transaction.atomic():  # its row first, while nobody can make it serve (serving.serve)
+            row = ActiveBuild.objects.select_for_update().filter(pk=1).first()
+            serves = row is not None and row.build_id == old.pk
+            if not serves:
+                old.delete()
+        if not serves:
             shutil.rmtree(settings.INDEX_DIR / old.folder, ignore_errors=True)
-            old.delete()
     long_ago = timezone.now() - timedelta(seconds=ASIDE_SECONDS)
     Build.objects.filter(state=Build.State.BUILDING, created__lt=long_ago).update(state=Build.State.FAILED)
     if len(ready) == KEPT:
@@ -159,9 +164,10 @@ def queue_when_due() -> None:
         log.info("the index was built by another version: rebuilding it")
         Job.queue(Job.Kind.REBUILD)
         return
+    if serving.went_back(row):
+        return  # the new build would serve at once, and somebody did not want that
     changed = Change.objects.filter(number__gt=active.change_number if active else 0).count()
-    live = Document.objects.filter(live_revision__isnull=False).count()
-    if changed <= max(LEAST_CHANGED, min(live // 10, MOST_CHANGED)):
+    if changed <= due_at():
         return
     if Job.objects.open().filter(kind=Job.Kind.INGEST).exists() and changed < MOST_CHANGED:
         return  # more is coming: once, at the end of an import, is enough
@@ -175,6 +181,12 @@ def _format(build: Build) -> int | None:
         return int(json.loads((settings.INDEX_DIR / build.folder / "build.json").read_text())["format"])
     except (OSError, ValueError, TypeError, LookupError):
         return None
+
+
+def due_at() -> int:
+    """So many changes are served from the database beside a build; with more a rebuild is queued."""
+    live = Document.objects.filter(live_revision__isnull=False).count()
+    return max(LEAST_CHANGED, min(live // 10, MOST_CHANGED))
 
 
 def stored_vectors(fingerprint: str) -> int:

@@ -7,6 +7,7 @@ costs one batch: the next attempt goes on from what is stored.
 from __future__ import annotations
 
 import logging
+import time
 
 from django.conf import settings
 from django.db import transaction
@@ -22,7 +23,7 @@ from searchsite.documents.problems import Problem
 from searchsite.documents.revisions import Gone, adding_to
 from searchsite.documents.split import split
 from searchsite.index import backends
-from searchsite.index.encoding import encoded, kept, lacking, store
+from searchsite.index.encoding import Kept, encoded, kept, lacking, store
 from searchsite.index.vectors import encoded_text, text_hash
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def ingest(job: Job, progress: Progress) -> None:
         revision = revisions.revision_for(document, progress)
         if not revision.split:
             store_passages(revision, progress)
-        encoded = encode_missing(revision, progress)
+        encoded = encode_missing(revision, progress, job)
     except EncoderError as error:
         raise Problem("encoder", detail=str(error)) from error
     except Gone:
@@ -51,18 +52,20 @@ def ingest(job: Job, progress: Progress) -> None:
     discard_others(document.pk)
 
 
-def refresh(document: Document) -> None:
+def refresh(document: Document) -> Job:
     """Bring what is live up to the present encoder and pipeline. Where the document's newest content cannot be read,
-    what serves until it can goes on serving: its own vectors are made."""
+    what serves until it can goes on serving: its own vectors are made. Returns what was encoded, as a job of no row."""
+    job = Job(document_id=document.pk)
     try:
-        ingest(Job(document_id=document.pk), lambda *_progress: None)
+        ingest(job, lambda *_progress: None)
     except (Problem, OSError) as error:
         if isinstance(error, Problem) and error.code == "encoder":
             raise
         log.warning("document %s cannot be read again (%s); its live revision is kept", document.pk, error)
         live = document.live_revision
-        if live is not None and encode_missing(live, lambda *_progress: None):
+        if live is not None and encode_missing(live, lambda *_progress: None, job):
             changes.record([document.pk])
+    return job
 
 
 def store_passages(revision: Revision, progress: Progress) -> None:
@@ -119,9 +122,9 @@ def _make_room(revision: Revision) -> bool:
             return True
 
 
-def encode_missing(revision: Revision, progress: Progress) -> int:
+def encode_missing(revision: Revision, progress: Progress, job: Job) -> int:
     """Give each passage its vector by the present encoder, and its tokens' codes where they are kept; returns how many
-    lacked them.
+    lacked them. What the encoder did is counted in `job`, and stored with its progress.
 
     A text that has been encoded before, anywhere on the site, is not encoded again: its vector is copied.
     """
@@ -135,12 +138,23 @@ def encode_missing(revision: Revision, progress: Progress) -> int:
         hashes = {pk: text_hash(text) for pk, text in texts.items()}
         known = kept(set(hashes.values()))
         unknown = {hashes[pk]: pk for pk in texts if hashes[pk] not in known}
-        made = encoded([(texts[pk], batch[pk].language) for pk in unknown.values()])
+        made = _timed([(texts[pk], batch[pk].language) for pk in unknown.values()], job)
         known |= zip(unknown, made, strict=True)
         with adding_to(revision.document_id):
             store({pk: (key, known[key]) for pk, key in hashes.items()})
     progress("encoding", total, total)
     return len(missing)
+
+
+def _timed(passages: list[tuple[str, str]], job: Job) -> list[Kept]:
+    if not passages:
+        return []
+    backends.get_encoder()  # loading its weights is not counted
+    began = time.perf_counter()
+    made = encoded(passages)
+    job.encoded += len(passages)
+    job.encode_seconds += time.perf_counter() - began
+    return made
 
 
 def make_live(revision: Revision) -> bool:

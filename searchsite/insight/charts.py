@@ -1,8 +1,8 @@
-"""Charts of compared poolings: plain functions from figures to SVG text, which goes into a page as it is.
+"""Charts of our own: plain functions from figures to SVG text, which goes into a page as it is.
 
-Every figure is printed as a number, too, so that no chart needs its colours. There are classes and presentation
-attributes, and no styles, which the site's content security policy forbids. Everything is drawn in the colour of the
-text around it, light or dark; a style sheet may give the classes colours of their own.
+Every figure is printed as a number in the chart or beside it, too, so that no chart needs its colours. There are
+classes and presentation attributes, and no styles, which the site's content security policy forbids. Everything is
+drawn in the colour of the text around it, light or dark; a style sheet may give the classes colours of their own.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 # In units of the drawing, which fills the width that the page gives it.
 WIDTH = 640
 LABELS, NUMBERS = 180, 60  # left of the bars, and right of them
 BAR, ROW, MARGIN = 18, 32, 8
 PANEL, GAP, HEIGHT, HEAD, FOOT = 120, 10, 70, 40, 20
+STEP, HIGH = 8, 60
+STRETCHED = mark_safe(' preserveAspectRatio="none"')
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class Histogram:
     label: str
     counts: Sequence[int]
     mean: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """A value that is not negative; said: what it is of, and how much."""
+
+    value: float
+    said: str
 
 
 def bars(rows: Sequence[Bar], *, title: str, description: str, name: str) -> SafeString:
@@ -67,6 +77,37 @@ def _bar(row: Bar, top: float) -> SafeString:
 
 def _across(share: float) -> float:
     return LABELS + min(max(share, 0.0), 1.0) * (WIDTH - LABELS - NUMBERS)
+
+
+def columns(
+    values: Sequence[Column], *, title: str, description: str, name: str, lowest_scale: float = 1.0
+) -> SafeString:
+    """An SVG of a column for each value, as high as it is against the greatest, which is at least `lowest_scale`.
+
+    It has no words, and may be stretched to whatever width and height there is: what the columns stand for, and how
+    high the highest is, is said beside it. Each tells its own value to whoever points at it. `title`, `description`
+    and `name` as for `bars`.
+    """
+    most = max([lowest_scale, *(column.value for column in values)])
+    drawn = format_html_join(
+        "", "{}", ((_column(one, place * STEP, HIGH * one.value / most),) for place, one in enumerate(values))
+    )
+    axis = format_html(
+        '<path class="axis" d="M0 {0}H{1}" fill="none" stroke="currentColor" vector-effect="non-scaling-stroke"/>',
+        HIGH, len(values) * STEP,
+    )  # fmt: skip
+    return _svg("chart-columns", len(values) * STEP, HIGH, drawn + axis, title, description, name, stretched=True)
+
+
+def _column(column: Column, left: float, high: float) -> SafeString:
+    high = max(high, 1.0) if column.value > 0 else 0.0  # little among much is still to be seen
+    return format_html(
+        '<g><title>{said}</title><rect class="hit" x="{left}" y="0" width="{step}" height="{whole}" fill="none"'
+        ' pointer-events="all"/><rect class="bar" x="{inner}" y="{top}" width="{width}" height="{high}"'
+        ' fill="currentColor"/></g>',
+        said=column.said, left=_short(left), step=STEP, whole=HIGH, inner=_short(left + STEP / 8),
+        top=_short(HIGH - high), width=_short(STEP * 3 / 4), high=_short(high),
+    )  # fmt: skip
 
 
 def histograms(
@@ -109,14 +150,22 @@ def _panel(panel: Histogram, left: float, most: int, lowest: float, highest: flo
 
 
 def _svg(
-    kind: str, width: float, height: float, drawn: SafeString, title: str, description: str, name: str
+    kind: str,
+    width: float,
+    height: float,
+    drawn: SafeString,
+    title: str,
+    description: str,
+    name: str,
+    *,
+    stretched: bool = False,
 ) -> SafeString:
     return format_html(
-        '<svg xmlns="http://www.w3.org/2000/svg" class="chart {kind}" role="img" viewBox="0 0 {width} {height}"'
+        '<svg xmlns="http://www.w3.org/2000/svg" class="chart {kind}" role="img" viewBox="0 0 {width} {height}"{fit}'
         ' aria-labelledby="{name}-title {name}-desc" font-size="13">'
         '<title id="{name}-title">{title}</title><desc id="{name}-desc">{description}</desc>{drawn}</svg>',
         kind=kind, width=_short(width), height=_short(height), name=name, title=title, description=description,
-        drawn=drawn,
+        drawn=drawn, fit=STRETCHED if stretched else "",
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ class Action(models.TextChoices):
     MOVED = "document_moved", _("moved a document")
     DELETED = "document_deleted", _("deleted a document")
     IMPORTED = "imported", _("imported")
+    BUILD_CHOSEN = "build_chosen", _("made another build of the index serve")
     EXPORTED = "exported", _("exported")
     LOOKED = "looked", _("looked into a restricted collection, as a superuser")
 

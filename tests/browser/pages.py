@@ -52,6 +52,7 @@ def fill(pages: int = 12) -> dict[str, str]:
     Job.objects.filter(document=failed).update(state=State.FAILED, problem={"code": "no_text_layer", "params": {}})
     Job.objects.filter(document=queued).update(state=State.QUEUED)
     Job.objects.filter(document=running).update(state=State.RUNNING, step="encoding", done=40, total=100)
+    history_of(minutes)
     laptop = Document.objects.get(source=lost.name)
     upload = upload_of(handbook, [laptop, long, failed, queued, running])
     compared, over_budget = comparisons_of(handbook)
@@ -180,6 +181,23 @@ ERRORS = {
     "error-500": ("/errors/500/", 500),
     "error-503": ("/errors/503/?q=What if my laptop is stolen?", 503),
 }
+
+
+def history_of(collection) -> None:
+    """What was done with its documents is spread over some weeks, as if the encoder had been busy on some days."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from searchsite.documents.models import Job
+
+    now = timezone.now()
+    for n, job in enumerate(Job.objects.filter(document__collection=collection).order_by("pk")):
+        ended = now - timedelta(days=n * n % 29)
+        job.started, job.finished = ended - timedelta(seconds=5 + n * 3), ended
+        job.done = job.total = 3 + n * 7 % 40
+        job.encoded, job.encode_seconds = job.total, job.total / (30 + n % 9)
+        job.save()
 
 
 def members_of(collection, admin) -> None:

@@ -166,7 +166,7 @@ def test_a_kill_in_the_middle_is_gone_on_from(public, encoder, monkeypatch, at, 
                     if len(batches) == 2:
                         raise KeyboardInterrupt
 
-                return original(args[0], second_batch_dies)
+                return original(args[0], second_batch_dies, *args[2:])
             raise KeyboardInterrupt
         return original(*args)
 
@@ -191,12 +191,12 @@ def test_what_was_saved_meanwhile_is_not_overwritten(public, add, monkeypatch):
     job = Job.objects.get()
     original = ingest.encode_missing
 
-    def somebody_saves(revision, progress):
+    def somebody_saves(*args):
         Document.objects.get(pk=document.pk)
         newer = Document.objects.get(pk=document.pk)
         newer.text = "new text"
         newer.save()
-        return original(revision, progress)
+        return original(*args)
 
     monkeypatch.setattr(ingest, "encode_missing", somebody_saves)
     ingest.ingest(job, lambda *_progress: None)
@@ -357,9 +357,9 @@ def test_a_document_deleted_while_it_is_encoded(public, monkeypatch):
     job = Job.objects.get()
     original = ingest.encode_missing
 
-    def somebody_deletes(revision, progress):
+    def somebody_deletes(*args):
         Document.objects.get(pk=document.pk).delete()
-        return original(revision, progress)
+        return original(*args)
 
     monkeypatch.setattr(ingest, "encode_missing", somebody_deletes)
     ingest.ingest(job, lambda *_progress: None)

@@ -18,7 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from searchsite.documents import addresses, audited, jobs
 from searchsite.documents.access import User, editable_collections, visible_collections
 from searchsite.documents.admin.collections import DeletingWhole
-from searchsite.documents.admin.within import VisibleCollections, VisibleTags
+from searchsite.documents.admin.many import ManyAtOnce
+from searchsite.documents.admin.within import StateTabs, VisibleCollections, VisibleTags
 from searchsite.documents.forms import DocumentForm, Original
 from searchsite.documents.models import Collection, Document, Job
 from searchsite.documents.shown import percent_of, state_badge, with_reason
@@ -28,17 +29,17 @@ TWINS = 20  # documents of the same content that are named
 
 
 @admin.register(Document)
-class DocumentAdmin(DeletingWhole):
+class DocumentAdmin(StateTabs, ManyAtOnce, DeletingWhole):
     form = DocumentForm
     list_display = ("shown_title", "collection", "state_and_reason", "tags_shown", "size_shown", "updated")
-    list_filter = ("state", ("collection", VisibleCollections), ("tags", VisibleTags))
+    list_filter = (("collection", VisibleCollections), ("tags", VisibleTags))
     list_select_related = ("collection", "live_revision")
     search_fields = ("title", "name", "source", "url", "live_revision__title")
     readonly_fields = (
         "name", "source", "address", "state_shown", "reason_shown", "found_in_it", "same_content",
         "created", "updated", "added_by",
     )  # fmt: skip
-    actions = ("try_again", "fetch_again", "cancel")
+    actions = ("try_again", "move", "tag", "fetch_again", "cancel")
     list_per_page = 50
 
     def seen(self, user: User) -> Q:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, Q, QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.functional import Promise
 from django.utils.translation import ngettext
 
 from searchsite.documents import audited
 from searchsite.documents.access import User, visible_collections, visible_documents
 from searchsite.documents.models import Document, Tag
+from searchsite.documents.shown import grouped
+from searchsite.documents.views.listing import TABS
 from searchsite.people.admin.lookups import ByTheirOwn
 
 
@@ -83,6 +89,52 @@ class WithinRoles(ByTheirOwn):
     def view_on_site(self, obj: Any) -> str | None:
         # A link of its own: Django's goes through an address that tells of anything whether it is there.
         return obj.get_absolute_url() if hasattr(obj, "get_absolute_url") else None
+
+
+@dataclass(frozen=True)
+class StateTab:
+    label: str | Promise
+    number: str
+    address: str
+    chosen: bool
+
+
+class StateTabs(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Puts the states above a list, each with how many rows it leaves beside the search and the other filters.
+
+    `tabbed`: the fields with choices of which there is a row of such tabs, each with what the choices are called.
+    """
+
+    tabbed: Mapping[str, Mapping[str, str | Promise]] = {"state": TABS}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            shown["tab_rows"] = [_tabs(shown["cl"], request, *one) for one in self.tabbed.items()]
+        return response
+
+
+def _tabs(
+    shown: ChangeList, request: HttpRequest, field: str, labels: Mapping[str, str | Promise]
+) -> tuple[str, list[StateTab]]:
+    """(the field's name, its tabs)"""
+    asked = f"{field}__exact"
+    found = shown.get_queryset(request, exclude_parameters=[asked])
+    counts = dict(found.order_by().values_list(field).annotate(count=Count("pk")))
+    counts[""] = sum(counts.values())
+    chosen = request.GET.get(asked, "")
+    tabs = [
+        StateTab(
+            label,
+            grouped(counts.get(value, 0)),
+            shown.get_query_string({asked: value} if value else {}, remove=["p", *([] if value else [asked])]),
+            value == chosen,
+        )
+        for value, label in labels.items()
+        if counts.get(value) or value in ("", chosen)
+    ]
+    return field, tabs
 
 
 class VisibleCollections(admin.RelatedFieldListFilter):

@@ -50,6 +50,9 @@ class Job(models.Model):
     done = models.PositiveIntegerField(_("done"), default=0)
     total = models.PositiveIntegerField(_("of"), default=0)
     step = models.CharField(_("step"), max_length=40, blank=True)
+    # What the encoder was given to do, without what was copied from earlier, and how long it took.
+    encoded = models.PositiveIntegerField(_("passages encoded"), default=0)
+    encode_seconds = models.FloatField(_("seconds of encoding"), default=0.0)
     problem = models.JSONField(_("problem"), null=True)
     worker = models.CharField(_("worker"), max_length=80, blank=True)
     heartbeat = models.DateTimeField(_("last sign of life"), null=True)
@@ -82,6 +85,7 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["document", "-id"], name="latest_job_of_document"),
             models.Index(fields=["state", "bulk", "id"], name="jobs_in_their_order"),
+            models.Index(fields=["state", "finished"], name="jobs_by_their_end"),
         ]
 
     def __str__(self) -> str:

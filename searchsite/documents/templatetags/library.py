@@ -6,10 +6,10 @@ from typing import Any
 
 from django import template
 from django.template.context import Context
-from django.utils.formats import number_format
 
 from searchsite.documents.access import editable_collections, editable_documents, visible_collections
 from searchsite.documents.models import Document
+from searchsite.documents.shown import grouped
 
 register = template.Library()
 
@@ -35,4 +35,4 @@ def may_edit(context: Context, document: Document) -> bool:
 @register.filter
 def counted(number: int) -> str:
     """A number as people write it: 2,000."""
-    return str(number_format(number, force_grouping=True))
+    return grouped(number)

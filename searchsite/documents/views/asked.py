@@ -17,7 +17,7 @@ def line(text: str, most: int = 300) -> str:
 
 
 def back(request: HttpRequest, otherwise: str) -> str:
-    """Where the posted `next` leads, if that is on this site."""
-    asked = request.POST.get("next", "")
+    """Where `next` leads, posted or in the address, if that is on this site."""
+    asked = request.POST.get("next", "") or request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
     return asked if safe else otherwise

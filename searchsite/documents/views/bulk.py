@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from django.contrib import messages
-from django.db import transaction
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,16 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from searchsite.documents import addresses, audited, changes, jobs
+from searchsite.documents import addresses, jobs, many
 from searchsite.documents.access import editable_collections
 from searchsite.documents.models import Collection, Document, DocumentQuerySet, Job, Tag
 from searchsite.documents.uploads import TAG_BREAK, tags_named
 from searchsite.documents.views import allowed, listing
-from searchsite.documents.views.allowed import REVISION_TEXTS
 from searchsite.documents.views.asked import number
 
 MOST = 5000  # documents at once
-IN_A_TRANSACTION = 100
 TITLES_SHOWN = 20
 
 Do = Callable[[HttpRequest, Collection, list[int]], None]
@@ -57,12 +53,7 @@ def _chosen(request: HttpRequest, collection: Collection, asked: listing.Asked) 
     ticked = request.POST.getlist("document") or request.POST.get("documents", "").split(",")
     ids = sorted({number(pk) for pk in ticked})[: MOST + 1]
     mine = Document.objects.filter(collection=collection).order_by("pk")
-    return [pk for some in _parts(ids, 500) for pk in mine.filter(pk__in=some).values_list("pk", flat=True)]
-
-
-def _parts(ids: Sequence[int], size: int = IN_A_TRANSACTION) -> Iterator[Sequence[int]]:
-    for first in range(0, len(ids), size):
-        yield ids[first : first + size]
+    return [pk for some in many.parts(ids, 500) for pk in mine.filter(pk__in=some).values_list("pk", flat=True)]
 
 
 def _some(collection: Collection, ids: Sequence[int]) -> DocumentQuerySet:
@@ -83,14 +74,14 @@ def _ask(request: HttpRequest, collection: Collection, asked: listing.Asked, cho
 
 
 def _again(request: HttpRequest, collection: Collection, ids: list[int]) -> None:
-    count = sum(_some(collection, some).try_again() for some in _parts(ids, 500))
+    count = sum(_some(collection, some).try_again() for some in many.parts(ids, 500))
     said = ngettext("%d document is being read again.", "%d documents are being read again.", count)
     messages.success(request, said % count)
 
 
 def _fetch(request: HttpRequest, collection: Collection, ids: list[int]) -> None:
     count = 0
-    for some in _parts(ids):
+    for some in many.parts(ids):
         for document in _some(collection, some).exclude(url="").defer("text"):
             addresses.fetch_again(document)
             count += 1
@@ -102,7 +93,7 @@ def _fetch(request: HttpRequest, collection: Collection, ids: list[int]) -> None
 
 
 def _cancel(request: HttpRequest, collection: Collection, ids: list[int]) -> None:
-    documents = (_some(collection, some) for some in _parts(ids, 500))
+    documents = (_some(collection, some) for some in many.parts(ids, 500))
     count = sum(jobs.cancel(Job.objects.filter(document__in=some)) for some in documents)
     messages.success(request, ngettext("%d job was cancelled.", "%d jobs were cancelled.", count) % count)
 
@@ -110,7 +101,7 @@ def _cancel(request: HttpRequest, collection: Collection, ids: list[int]) -> Non
 def _delete(request: HttpRequest, collection: Collection, ids: list[int]) -> None:
     """In short transactions: searching, uploading and the worker go on meanwhile."""
     count = 0
-    for some in _parts(ids):
+    for some in many.parts(ids):
         count += _some(collection, some).delete()[1].get("documents.Document", 0)
     messages.success(request, ngettext("%d document was deleted.", "%d documents were deleted.", count) % count)
 
@@ -122,27 +113,22 @@ def _move(request: HttpRequest, collection: Collection, ids: list[int]) -> None:
     if target is None:
         messages.warning(request, _("Choose the collection that they are to be moved to."))
         return
-    count = 0
-    for some in _parts(ids):
-        with transaction.atomic():
-            changes.lock()  # else one that somebody moves away at this moment would be fetched back from there
-            there = Document.objects.filter(collection=target).exclude(source="").values("source")
-            moving = _some(collection, some).exclude(~Q(source="") & Q(source__in=there))
-            documents = list(moving.select_related("live_revision").defer("text", *REVISION_TEXTS))
-            count += Document.objects.filter(pk__in=[one.pk for one in documents]).update(collection=target)
-            for document in documents:
-                document.collection = target
-                audited.document_changed(document, ["collection"], moved_from=collection)
+    count = many.move(Document.objects.filter(collection=collection), ids, target)
+    messages.add_message(request, *moved(count, len(ids), target))
+
+
+def moved(count: int, asked: int, target: Collection) -> tuple[int, str]:
+    """(how serious it is, the sentence that says what became of it)"""
     said = ngettext("%(count)d document was moved to %(name)s.", "%(count)d documents were moved to %(name)s.", count)
     said %= {"count": count, "name": target}
-    if stayed := len(ids) - count:
+    if stayed := asked - count:
         alone = ngettext(
             "%d stays, since the other collection has a document from the same source.",
             "%d stay, since the other collection has documents from the same sources.",
             stayed,
         )
         said = f"{said} {alone % stayed}"
-    messages.add_message(request, messages.WARNING if stayed else messages.SUCCESS, said)
+    return messages.WARNING if stayed else messages.SUCCESS, said
 
 
 def _tag(request: HttpRequest, collection: Collection, ids: list[int]) -> None:
@@ -154,38 +140,20 @@ def _untag(request: HttpRequest, collection: Collection, ids: list[int]) -> None
 
 
 def _change_tags(request: HttpRequest, collection: Collection, ids: list[int], *, adding: bool) -> None:
-    typed = request.POST.get("tags", "").replace("\0", " ")[:2000]
-    names = {" ".join(part.split()) for part in TAG_BREAK.split(typed)}
-    tags = tags_named(typed) if adding else list(Tag.objects.filter(name__in=names))
+    tags = named(request, adding=adding)
     if not tags:
         messages.warning(request, _("Type the tags first, separated by commas."))
         return
-    count = 0
-    for some in _parts(ids):
-        with transaction.atomic():
-            count += len(_changed_tags(collection, some, tags, adding))
+    count = many.change_tags(Document.objects.filter(collection=collection), ids, tags, adding=adding)
     said = ngettext("The tags of %d document were changed.", "The tags of %d documents were changed.", count)
     messages.success(request, said % count)
 
 
-def _changed_tags(collection: Collection, ids: Sequence[int], tags: list[Tag], adding: bool) -> list[Document]:
-    """Put the tags on these documents, or take them off; gives those that had not, or had, one of them."""
-    through = Document.tags.through.objects
-    documents = _some(collection, ids).select_related("collection", "live_revision").defer("text", *REVISION_TEXTS)
-    there = set(through.filter(document__in=ids, tag__in=tags).values_list("document_id", "tag_id"))
-    every = list(documents)
-    if adding:
-        lacking = {(one.pk, tag.pk) for one in every for tag in tags} - there
-        rows = [Document.tags.through(document_id=pk, tag_id=tag) for pk, tag in sorted(lacking)]
-        through.bulk_create(rows, ignore_conflicts=True)
-        touched = {pk for pk, _tag_id in lacking}
-    else:
-        through.filter(document__in=[one.pk for one in every], tag__in=tags).delete()
-        touched = {pk for pk, _tag_id in there}
-    changed = [one for one in every if one.pk in touched]
-    for document in changed:
-        audited.document_changed(document, ["tags"])
-    return changed
+def named(request: HttpRequest, *, adding: bool) -> list[Tag]:
+    """The tags that were typed; those to be put on are made where they are new."""
+    typed = request.POST.get("tags", "").replace("\0", " ")[:2000]
+    names = {" ".join(part.split()) for part in TAG_BREAK.split(typed)}
+    return tags_named(typed) if adding else list(Tag.objects.filter(name__in=names))
 
 
 ACTIONS: dict[str, Do] = {

@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from searchsite.documents.access import visible_collections
 from searchsite.documents.models import Document, Job, State, Upload, UploadItem
 from searchsite.documents.problems import may_pass
-from searchsite.documents.shown import percent_of, state_badge
+from searchsite.documents.shown import grouped, percent_of, state_badge
 from searchsite.documents.sources import as_path
 from searchsite.documents.uploads import DELETED, SHOWN, shown_items
 
@@ -120,11 +119,6 @@ def summary(counts: dict[str, int], missing: int) -> str:
     of_all = gettext("%(ready)s of %(total)s ready") % {"ready": ready, "total": grouped(total)}
     rest = [str(label) % {"number": grouped(counts[state])} for state, label in COUNTED.items() if state in counts]
     return pgettext("between counts", ", ").join([of_all, *rest])
-
-
-def grouped(number: int) -> str:
-    """A number as people write it: 2,000."""
-    return str(number_format(number, force_grouping=True))
 
 
 def segments(counts: dict[str, int], missing: int) -> list[Segment]:

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from searchsite.documents.views.upload_page import grouped
+from searchsite.documents.shown import grouped
 from searchsite.insight import charts
 from searchsite.insight.models import LABELS, LEFT_OUT, NOTES, Comparison, Result
 from searchsite.insight.models import Row as Figures

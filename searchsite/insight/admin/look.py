@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from encoder import EncoderError
-from searchsite.documents.views.upload_page import grouped
+from searchsite.documents.shown import grouped
 from searchsite.encoder_sentences import translated
 from searchsite.index import backends
 

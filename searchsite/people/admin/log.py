@@ -43,6 +43,7 @@ KEYS = {
     "minutes": _("minutes"),
     "reason": _("reason"),
     "way": _("way"),
+    "before": _("before"),
     "added": _("added"),
     "removed": _("removed"),
     "updated": _("updated"),

@@ -117,7 +117,7 @@ def _store(some: Sequence[list[Text]], document: int, passage: int, collections:
             Document(pk=pk, collection_id=collection, title=title, text="\n\n".join(bodies), live_revision_id=pk)
         )
         rows[-1].take_in_source()
-        rows[-1].state = State.READY
+        rows[-1].state, rows[-1].passage_count = State.READY, len(one)
         language = detect(rows[-1].text)
         facts = {"content_hash": rows[-1].content_hash, "pipeline": pipeline, "split": True, "kind": "text"}
         live.append(Revision(pk=pk, document_id=pk, title=title, text=rows[-1].text, language=language, **facts))

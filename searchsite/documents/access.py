@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, F, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
 
-from searchsite.documents.models import Collection, Document, Membership, Role
+from searchsite.documents.models import Collection, Document, Membership, Role, UploadItem
 
 User = AbstractBaseUser | AnonymousUser
 
@@ -84,7 +86,13 @@ def steered_jobs(user: Any) -> Q:
 
 
 def _jobs_about(collections: QuerySet[Collection]) -> Q:
-    return Q(document__collection__in=collections) | Q(item__upload__collection__in=collections)
+    # Subqueries, which are answered from an index of the collections' documents: a join would read each job's document.
+    # In them expressions are looked for, which have no index: SQLite would gather and sort all the jobs of all these
+    # documents to show the latest.
+    documents = Document.objects.filter(collection__in=collections).order_by().values("pk")
+    items = UploadItem.objects.filter(upload__collection__in=collections).order_by().values("pk")
+    about, archive = (Coalesce(F(name), 0, output_field=BigIntegerField()) for name in ("document_id", "item_id"))
+    return Q(In(about, documents)) | Q(In(archive, items))
 
 
 def role_in(user: User, collection: Collection) -> Role | None:

@@ -166,7 +166,8 @@ def make_live(revision: Revision) -> bool:
             return False
         if (document.content_hash, document.title) != (revision.content_hash, revision.given_title):
             return False
-        Document.objects.filter(pk=document.pk).update(live_revision=revision)
+        count = revision.passages.count()
+        Document.objects.filter(pk=document.pk).update(live_revision=revision, passage_count=count)
         changes.record([document.pk])
     return True
 

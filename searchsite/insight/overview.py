@@ -6,13 +6,14 @@ two seconds while something is being worked on, and has to be cheap on a site of
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import BigIntegerField, Count, Exists, F, Func, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from searchsite.documents import jobs
@@ -23,6 +24,7 @@ from searchsite.index import build, serving
 from searchsite.index.models import ActiveBuild, Build
 
 DAYS = 30
+SUMMED = ("documents", "passages", "encoded", "seconds")
 SHOWN = 6  # jobs that run, and that failed
 TEXTS = ("document__text", *(f"document__live_revision__{name}" for name in ("text", "headings", "preformatted")))
 
@@ -104,35 +106,46 @@ def _documents(user: User) -> QuerySet[Document]:
     return Document.objects.all() if getattr(user, "is_superuser", False) else visible_documents(user)
 
 
-def days(user: User, today: date | None = None) -> list[Day]:
-    """The last DAYS days, oldest first: documents that were read, the passages in them, and the encoder's speed.
+class Quarter(Func):
+    """The number of the quarter of an hour, since 1970, in which a time lies: every time zone's days begin with one.
 
-    One query of a part for each day, which reads that day's stretch of an index: grouping by a date computed from each
-    row's time takes SQLite ten times as long.
+    By functions of the databases' own: for what Django calls a date, SQLite would call Python once a row.
     """
+
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        told = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) / 900"
+        return self.as_sql(compiler, connection, template=told, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        told = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / 900)::bigint"
+        return self.as_sql(compiler, connection, template=told, **context)
+
+
+def days(user: User, today: date | None = None) -> list[Day]:
+    """The last DAYS days, oldest first: documents that were read, the passages in them, and the encoder's speed."""
     last = today or timezone.localdate()
     every = [last - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
-    done = Job.objects.filter(_counted(user), state=State.READY).order_by()
+    lately = {"finished__gte": _midnight(every[0]), "finished__lt": _midnight(last + timedelta(days=1))}
+    done = Job.objects.filter(_counted(user), state=State.READY, **lately).order_by()
     read = Q(kind=Job.Kind.INGEST)
-    parts = [
-        done.filter(finished__gte=_midnight(day), finished__lt=_midnight(day + timedelta(days=1)))
-        .annotate(n=Value(n))
-        .values("n")
-        .annotate(
-            documents=Count("pk", filter=read),
-            passages=Sum("total", filter=read),
-            encoded=Sum("encoded"),
-            seconds=Sum("encode_seconds"),
-        )
-        for n, day in enumerate(every)
-    ]
-    rows: dict[int, Mapping[str, Any]] = {row["n"]: row for row in parts[0].union(*parts[1:], all=True)}
-    return [_day(day, rows.get(n, {})) for n, day in enumerate(every)]
+    quarters = done.values(quarter=Quarter(F("finished"))).annotate(
+        documents=Count("pk", filter=read),
+        passages=Sum("total", filter=read),
+        encoded=Sum("encoded"),
+        seconds=Sum("encode_seconds"),
+    )
+    sums = {day: Counter[str]() for day in every}
+    for row in quarters:
+        began = datetime.fromtimestamp(900 * row["quarter"], UTC)
+        sums[timezone.localdate(began)].update({name: row[name] or 0 for name in SUMMED})  # type: ignore[literal-required]
+    return [_day(day, row) for day, row in sums.items()]
 
 
-def _day(day: date, row: Mapping[str, Any]) -> Day:
-    speed = row["encoded"] / row["seconds"] if row.get("seconds") else None
-    return Day(day, row.get("documents") or 0, row.get("passages") or 0, speed)
+def _day(day: date, row: Mapping[str, float]) -> Day:
+    speed = row["encoded"] / row["seconds"] if row["seconds"] else None
+    return Day(day, int(row["documents"]), int(row["passages"]), speed)
 
 
 def _midnight(day: date) -> datetime:

@@ -307,7 +307,10 @@
       location.assign(upload.page);
       return;
     }
-    title.textContent = words.stopped;
+    title.textContent = say(left === 1 ? words.stoppedOne : words.stopped, {n: number(left)});
+    const order = {unsent: 0, refused: 1}; // what there is to do something about comes first
+    const place = (entry) => order[entry.state] ?? 2;
+    list.append(...[...chosen.values()].sort((one, other) => place(one) - place(other)).map((entry) => entry.row));
     if (halted === "signed-out") warn(words.signedOut);
     links["sign-in"].hidden = halted !== "signed-out";
     buttons.cancel.hidden = true;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,7 +13,9 @@ from django.utils import translation
 from searchsite import tasks
 from searchsite.documents import jobs, uploads
 from searchsite.documents.models import Collection, Document, Job, State, Tag
+from searchsite.documents.shown import spent
 from searchsite.index.models import ActiveBuild, Build
+from searchsite.people.models import Entry
 
 pytestmark = pytest.mark.django_db
 
@@ -327,3 +331,112 @@ def test_a_request_over_all_limits_gets_a_page_and_the_site_goes_on(admin_client
     assert response.status_code == 400
     assert "Traceback" not in response.content.decode()
     assert admin_client.get("/").status_code == 200
+
+
+# --- many at once, and buttons in rows ---
+
+
+def test_documents_are_moved_after_it_is_asked_where_to(admin_client, public, add):
+    other, third = (Collection.objects.create(name=name, slug=name.lower()) for name in ("Other", "Third"))
+    mine = [add(public, "apples"), add(other, "pears"), add(third, "plums", source="same")]
+    add(other, "quinces", source="same")
+    listing = reverse("admin:documents_document_changelist")
+    chosen = {"action": "move", "_selected_action": [one.pk for one in mine]}
+    page = admin_client.post(listing, chosen).content.decode()
+    assert "Move 3 documents" in page
+    assert all(f'name="_selected_action" value="{one.pk}"' in page for one in mine)
+    assert Document.objects.filter(collection=other).count() == 2, "it asks first"
+    page = admin_client.post(listing, {**chosen, "confirmed": "yes", "to": ""}, follow=True).content.decode()
+    assert "Choose the collection" in page
+    page = admin_client.post(listing, {**chosen, "confirmed": "yes", "to": other.pk}, follow=True).content.decode()
+    assert "1 document was moved to Other. 1 stays, since the other collection has a document from" in page
+    moved = Document.objects.get(pk=mine[0].pk)
+    assert moved.collection == other
+    entry = Entry.objects.get(action="document_moved")
+    assert (entry.about_id, entry.details["moved_from"]) == (moved.pk, "Public")
+    assert not Job.objects.open().exists(), "moving encodes nothing"
+
+
+def test_two_from_the_same_source_are_not_moved_into_one_collection(admin_client, public, add):
+    other, third = (Collection.objects.create(name=name, slug=name.lower()) for name in ("Other", "Third"))
+    mine = [add(other, "apples", source="same"), add(third, "pears", source="same")]
+    chosen = {"action": "move", "_selected_action": [one.pk for one in mine], "confirmed": "yes", "to": public.pk}
+    page = admin_client.post(reverse("admin:documents_document_changelist"), chosen, follow=True).content.decode()
+    assert "1 document was moved to Public. 1 stays" in page
+    assert [one.pk for one in Document.objects.filter(collection=public)] == [mine[0].pk]
+
+
+def test_tags_are_put_on_many_and_taken_off(admin_client, public, add):
+    mine = [add(public, "apples"), add(public, "pears")]
+    listing = reverse("admin:documents_document_changelist")
+    chosen = {"action": "tag", "_selected_action": [one.pk for one in mine]}
+    assert "Change the tags of 2 documents" in admin_client.post(listing, chosen).content.decode()
+    sure = {**chosen, "confirmed": "yes"}
+    page = admin_client.post(listing, {**sure, "tags": "fruit, 2026", "do": "tag"}, follow=True).content.decode()
+    assert "The tags of 2 documents were changed." in page
+    assert [tag.name for tag in mine[0].tags.all()] == ["2026", "fruit"]
+    admin_client.post(listing, {**sure, "tags": "fruit, never", "do": "untag"})
+    assert [tag.name for tag in mine[1].tags.all()] == ["2026"]
+    assert not Tag.objects.filter(name="never").exists()
+    page = admin_client.post(listing, {**sure, "tags": " , ", "do": "tag"}, follow=True).content.decode()
+    assert "Type the tags first" in page
+
+
+def test_states_are_tabs_that_count_what_the_search_finds(admin_client, public, add):
+    for text in ("apples one", "apples two", "pears"):
+        add(public, text, title=text)
+    Document.objects.filter(title="apples two").update(state=State.FAILED)
+    listing = reverse("admin:documents_document_changelist")
+
+    def tabs(**asked) -> list[tuple[str, str, bool]]:
+        [(field, found)] = admin_client.get(listing, asked).context["tab_rows"]
+        assert field == "state"
+        return [(str(tab.label), tab.number, tab.chosen) for tab in found]
+
+    assert tabs() == [("All", "3", True), ("Ready", "2", False), ("Failed", "1", False)]
+    assert tabs(q="apples") == [("All", "2", True), ("Ready", "1", False), ("Failed", "1", False)]
+    asked = {"state__exact": "failed", "q": "apples"}
+    assert tabs(**asked) == [("All", "2", False), ("Ready", "1", False), ("Failed", "1", True)]
+    response = admin_client.get(listing, asked)
+    assert [row.title for row in response.context["cl"].result_list] == ["apples two"]
+    [(_field, found)] = response.context["tab_rows"]
+    assert found[0].address == "?q=apples"
+
+
+def test_a_row_has_the_button_that_helps_and_leads_back_to_the_same_list(admin_client, failed, commit):
+    Job.objects.update(state=State.FAILED, problem={"code": "internal", "params": {}})
+    job = Job.objects.get()
+    listing = reverse("admin:documents_job_changelist") + "?state__exact=failed"
+    page = admin_client.get(listing).content.decode()
+    again = reverse("admin:documents_job_again", args=[job.pk])
+    assert f'formaction="{again}?next=%2Fadmin%2Fdocuments%2Fjob%2F%3Fstate__exact%3Dfailed"' in page
+    assert f'aria-label="Try again: Read #{job.pk}"' in page
+    assert admin_client.get(again).status_code == 405
+    with commit():
+        response = admin_client.post(f"{again}?next={quote(listing)}")
+    assert response["Location"] == listing
+    failed.refresh_from_db()
+    assert failed.state == State.READY
+    page = admin_client.get(reverse("admin:documents_job_changelist")).content.decode()
+    assert "formaction" not in page, "it succeeded by another job"
+
+
+def test_what_waits_is_cancelled_from_its_row_and_a_rebuild_is_not(admin_client, public):
+    document = Document(collection=public, text="apples")
+    document.save()
+    waiting, rebuild = Job.objects.get(), Job.objects.create(kind=Job.Kind.REBUILD)
+    page = admin_client.get(reverse("admin:documents_job_changelist")).content.decode()
+    cancel = reverse("admin:documents_job_cancel", args=[waiting.pk])
+    assert cancel in page
+    assert reverse("admin:documents_job_cancel", args=[rebuild.pk]) not in page
+    assert "1 job was cancelled." in admin_client.post(cancel, follow=True).content.decode()
+    document.refresh_from_db()
+    assert document.state == State.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 0 s"), (3599.7, "1 h 0 min"), (7500, "2 h 5 min")],
+)
+def test_durations_are_said_as_people_say_them(seconds, said):
+    assert spent(seconds) == said

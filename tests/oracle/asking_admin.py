@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from searchsite.documents.models import Document, Job, State
+from searchsite.insight import overview
 from tests.oracle.asking import NOWHERE, Asked, Case, Check, Maker, always, there
 from tests.oracle.judge import edited, may, rank, readable
 from tests.oracle.world import Shelf
@@ -223,14 +224,16 @@ def delete(app: str, model: str) -> Maker:
 def actions(asked: Asked) -> Case:
     """An action on a document of this collection and one of another: each is done only where he is an editor."""
     path = reverse("admin:documents_document_changelist")
-    action = asked.dice.choice(["try_again", "delete_selected"])
+    action = asked.dice.choice(["try_again", "delete_selected", "move", "tag"])
+    target = asked.dice.choice(asked.world.shelves)
     other_shelf = asked.dice.choice([one for one in asked.world.shelves if one is not asked.shelf])
     chosen = [(asked.shelf, asked.paper()), (other_shelf, next(one for one in other_shelf.papers if one.live))]
     data = {"action": action, "_selected_action": [paper.pk for _, paper in chosen], "post": "yes"}
+    data |= {"confirmed": "yes", "to": str(target.pk), "tags": "a-new-tag"}
     person = asked.person
     if not staff(asked):
         return Case(path, 302, data, post=True, changes=False)
-    needed = "documents.change_document" if action == "try_again" else "documents.delete_document"
+    needed = "documents.delete_document" if action == "delete_selected" else "documents.change_document"
     able = looks(asked, "documents", "document") and may(person, needed)
     mine = [paper for shelf, paper in chosen if rank(person, shelf) > 1]
     others = [paper.pk for shelf, paper in chosen if rank(person, shelf) < 2]
@@ -242,6 +245,9 @@ def actions(asked: Asked) -> Case:
 
     # Where one that he sees may not be deleted, none is; of those that he does not see nothing is known.
     changes = able and bool(mine) and not (action == "delete_selected" and seen_alone)
+    if action == "move":
+        moving = [shelf for shelf, _ in chosen if rank(person, shelf) > 1 and shelf is not target]
+        changes = able and rank(person, target) > 1 and bool(moving)
     return Case(path, (200, 302, 403), data, post=True, changes=changes, check=check)
 
 
@@ -263,6 +269,50 @@ def actions_on_jobs(asked: Asked) -> Case:
         return Case(path, 403, data, post=True, changes=False)
     able = may(asked.person, "documents.change_document") and asked.rank > 1
     return Case(path, (302, 200, 403), data, post=True, changes=able)
+
+
+def job_button(what: str) -> Maker:
+    """The buttons of a job's row: "again" and "cancel"."""
+
+    def make(asked: Asked) -> Case:
+        of_document = Q(document__in=[one.pk for one in asked.shelf.papers])
+        jobs = Job.objects.filter(of_document | Q(item__upload__collection=asked.shelf.pk)).order_by("pk")
+        job = asked.dice.choice(list(jobs))
+        path, data = reverse(f"admin:documents_job_{what}", args=[job.pk]), {"next": "/admin/"}
+        if not staff(asked):
+            return Case(path, 302, data, post=True, changes=False)
+        if not looks(asked, "documents", "job"):
+            return Case(path, 403, data, post=True, changes=False)
+        if asked.rank == 0:
+            return Case(path, 404, data, post=True, changes=False)
+        able = may(asked.person, "documents.change_document") and asked.rank > 1
+        waits = job.state in (State.QUEUED, State.RUNNING)
+        changes = able and (waits if what == "cancel" else not waits)
+        return Case(path, 302 if able else 403, data, post=True, changes=changes)
+
+    return make
+
+
+def activate(asked: Asked) -> Case:
+    """A build of the index that is nowhere."""
+    path = reverse("admin:index_build_activate", args=[NOWHERE])
+    status = (404 if may(asked.person, "index.add_build") else 403) if staff(asked) else 302
+    return Case(path, status, post=True, changes=False)
+
+
+def front_page(asked: Asked) -> Case:
+    """It counts, and names, what is in the collections that he sees."""
+    person = asked.person
+
+    def check(response: Any) -> str:
+        if response.status_code != 200 or not looks(asked, "documents", "job"):
+            return ""
+        papers = [one.pk for shelf in asked.world.shelves if rank(person, shelf) > 0 for one in shelf.papers]
+        done = Job.objects.filter(document__in=papers, state=State.READY, kind=Job.Kind.INGEST).count()
+        counted = sum(day.documents for day in overview.days(person.user))
+        return "" if counted == done else f"counts {counted} documents, not {done}"
+
+    return Case("/admin/", 200 if staff(asked) else 302, check=check)
 
 
 def in_admin(path: str, staff_only: int | tuple[int, ...] = 200) -> Maker:
@@ -340,7 +390,10 @@ ADMIN: dict[str, Maker] = {
     "admin:documents_document_delete, posted": delete("documents", "document"),
     "admin:documents_collection_delete, posted": delete("documents", "collection"),
     "admin:documents_tag_delete, posted": delete("documents", "tag"),
-    "admin:index": in_admin("/admin/"),
+    "admin:documents_job_again": job_button("again"),
+    "admin:documents_job_cancel": job_button("cancel"),
+    "admin:index_build_activate": activate,
+    "admin:index": front_page,
     "admin:login": always("/admin/login/", 302),
     "admin/login/": always("/admin/login/?next=/admin/", 302),
     "admin:logout": always("/admin/logout/", (200, 302), post=True),

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from searchsite import tasks
 from searchsite.documents import jobs, uploads
-from searchsite.documents.models import Collection, Document, Membership, Passage, State, Tag
+from searchsite.documents.models import Collection, Document, Job, Membership, Passage, State, Tag
 from searchsite.index import lexical_follow
 from searchsite.index.misspelt import distance
 from searchsite.insight.models import Comparison
@@ -207,6 +207,8 @@ def _unread(shelf: Shelf, words: Words, state: State) -> Paper:
         row.problem = {"code": "no_text", "params": {"name": title}}
     row.take_in_source()
     [made] = QuerySet(Document).bulk_create([row])  # past the manager, which would have it read
+    if state == State.FAILED:
+        Job.objects.create(kind=Job.Kind.INGEST, document=made, state=state, problem=row.problem)
     return Paper(made.pk, title, text, live=False, state=state)
 
 

@@ -66,6 +66,7 @@ class JobAdmin(StateTabs, WithinRoles):
     readonly_fields = fields
     tabbed = {"state": TABS, "kind": KINDS}
     list_select_related = ("document", "document__live_revision", "item__upload")
+    show_full_result_count = False  # the tabs say it
     actions = ("try_again", "cancel")
 
     def seen(self, user: User) -> Q:

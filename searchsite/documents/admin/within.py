@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import ngettext
@@ -151,5 +151,6 @@ class VisibleTags(admin.RelatedFieldListFilter):
     """Offers the tags of the documents that the user sees."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        tags = Tag.objects.filter(documents__in=visible_documents(request.user)).distinct()
+        on_visible = visible_documents(request.user).filter(tags=OuterRef("pk"))
+        tags = Tag.objects.filter(Exists(on_visible))
         return list(tags.order_by("name").values_list("pk", "name"))

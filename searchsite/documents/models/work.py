@@ -85,7 +85,12 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["document", "-id"], name="latest_job_of_document"),
             models.Index(fields=["state", "bulk", "id"], name="jobs_in_their_order"),
-            models.Index(fields=["state", "finished"], name="jobs_by_their_end"),
+            # What was done by day is summed from the index alone. What runs is not in it, and changes often.
+            models.Index(
+                fields=["state", "finished", "kind", "document", "item", "total", "encoded", "encode_seconds"],
+                condition=Q(finished__isnull=False),
+                name="jobs_by_their_end",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from searchsite.documents.access import User, editable_collections, managed_collections, visible_collections
 from searchsite.documents.forms_library import NewCollectionForm, meanings
-from searchsite.documents.models import Collection, Document, Membership, Passage, Role, State
+from searchsite.documents.models import Collection, Document, Membership, Role, State
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Shelf:
 @require_safe
 def library(request: HttpRequest) -> HttpResponse:
     """Every collection that the user sees."""
-    return render(request, "library/library.html", {"shelves": shelves(request.user)})
+    found = shelves(request.user)
+    return render(request, "library/library.html", {"shelves": found, "busy": any(shelf.waiting for shelf in found)})
 
 
 def shelves(user: User) -> list[Shelf]:
@@ -49,27 +50,29 @@ def shelves(user: User) -> list[Shelf]:
     documents = Document.objects.filter(collection__in=collections).order_by().values("collection")
     counted = documents.annotate(
         live=Count("pk", filter=live),
+        passages=Sum("passage_count", filter=live),
         changed=Max("updated", filter=live),
+    )
+    counts = {row["collection"]: row for row in counted}
+    states = documents.annotate(
         waiting=Count("pk", filter=Q(state__in=[State.QUEUED, State.RUNNING])),
         failed=Count("pk", filter=Q(state=State.FAILED)),
     )
-    counts = {row["collection"]: row for row in counted}
-    inside = Passage.objects.filter(revision__live_for__collection__in=collections).order_by()
-    per_collection = inside.values("revision__live_for__collection").annotate(count=Count("pk"))
-    passages = dict(per_collection.values_list("revision__live_for__collection", "count"))
+    open_work = {row["collection"]: row for row in states}
     found = []
     for collection in collections:
         pk = collection.pk
         row: Mapping[str, Any] = counts.get(pk, {})
+        work: Mapping[str, Any] = open_work.get(pk, {}) if pk in editable else {}
         found.append(
             Shelf(
                 collection=collection,
                 role=Role.MANAGER if pk in managed else Role.EDITOR if pk in editable else Role.READER,
                 documents=row.get("live", 0),
-                passages=passages.get(pk, 0),
+                passages=row.get("passages") or 0,
                 changed=row.get("changed"),
-                waiting=row.get("waiting", 0) if pk in editable else 0,
-                failed=row.get("failed", 0) if pk in editable else 0,
+                waiting=work.get("waiting", 0),
+                failed=work.get("failed", 0),
             )
         )
     return found

@@ -136,9 +136,10 @@ def segments(counts: dict[str, int], missing: int) -> list[Segment]:
 
 
 def tabs(counts: dict[str, int], chosen: str) -> list[Tab]:
-    """The filters, with how many files each leaves."""
+    """The filters, with how many files each leaves; without those that leave none."""
     numbers = {**counts, "": sum(counts.values()), State.FAILED: counts.get(State.FAILED, 0) + counts.get(REFUSED, 0)}
-    return [Tab(state, label, numbers.get(state, 0), state == chosen) for state, label in TABS.items()]
+    shown = [Tab(state, label, numbers.get(state, 0), state == chosen) for state, label in TABS.items()]
+    return [tab for tab in shown if tab.count or tab.chosen or not tab.state]
 
 
 def missing_of(uploads: Iterable[Upload]) -> dict[int, int]:

@@ -109,6 +109,9 @@ def rate(speed: float | None) -> str:
 
 
 def _charts(days: Sequence[overview.Day]) -> list[Chart]:
+    """None where there is nothing to draw."""
+    if not any(day.documents or day.speed is not None for day in days):
+        return []
     latest = next((day for day in reversed(days) if day.speed is not None), None)
     speeds = [day.speed for day in days if day.speed is not None]
     return [

@@ -48,7 +48,7 @@ class DeletingWhole(WithinRoles):
 class MembersFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     needs_manager = False
 
-    def add_fields(self, form: forms.Form, index: int | None) -> None:
+    def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         for field in form.fields.values():  # a table's headings label nothing for who does not see them
             widget = getattr(field.widget, "widget", field.widget)  # where links to other pages are beside it

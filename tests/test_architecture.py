@@ -23,7 +23,7 @@ ONLY_IN = {  # library -> where alone it may be imported
     "torch": "encoder/",
     "transformers": "encoder/",
     "faiss": "searchsite/index/stores/",
-    "tantivy": "searchsite/index/lexical.py",
+    "tantivy": ("searchsite/index/lexical.py", "searchsite/index/lexical_query.py"),
     "ir_measures": "searchsite/insight/evaluate.py",
 }
 

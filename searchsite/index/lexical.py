@@ -13,30 +13,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tantivy
 from numpy.typing import NDArray
-from tantivy import Occur, Query
+from tantivy import Query
 
-from searchsite.index import terms
+from searchsite.index import lexical_query, terms
 from searchsite.index.lexical_errors import LexicalBusy, LexicalError, as_lexical_error
-from searchsite.index.misspelt import MOST_MISSPELT, farthest
+from searchsite.index.lexical_query import Known, in_order, inside_of, within, worth
+from searchsite.index.misspelt import farthest
 
 FORMAT = 3  # of the folder and of what terms.py makes: an index of another format is made anew
 ABOUT = "lexical.json"
 HEAP = 64_000_000  # bytes that a writer may fill before it writes a segment
 SLACK = 16  # asked for beyond k, so that equal scores at the k-th place come in the order of their ids
-
-# What a term is worth in each field, see benchmarks/README.md.
-WORDS, TITLE, GRAMS = 1.0, 0.3, 0.3
-EXACT = 4.0  # and more, of a whole identifier: what differs in a digit is another thing
 REMEMBERED = 100  # questions of which it is known what of them can be found
 COMMON = 1000  # passages from which on a term is common
-FUZZY_WORTH = 4.0  # about the score of a word that is neither common nor rare
 WIDE = 0.2  # of all passages: a scope of so many is sought in what is found anywhere
-FEW = 2000  # ids that are looked up one by one, which a set of them is only faster than when there are many
 
 
 @dataclass(frozen=True)
@@ -57,9 +52,6 @@ class Weights(NamedTuple):
 
     full: float
     exact: float
-
-
-Known = list[tuple[terms.Asked, list[tuple[str, int]]]]
 
 
 class LexicalIndex:
@@ -129,7 +121,7 @@ class LexicalIndex:
             surface, grams = terms.of_phrase(phrase)
             required += [self._term("surface", term) for term in surface]
             required += [self._term("grams", term) for term in grams]
-        return self._best(self._within(asked, required), k)
+        return self._best(within(asked, required), k)
 
     def scores(
         self, question: str, passages: Sequence[int], collections: frozenset[int] | None = None
@@ -140,7 +132,7 @@ class LexicalIndex:
             asked = self._question(question, collections)
         if asked is None or not passages:
             return {}
-        return dict(self._best(self._within(asked, [self._any("passage", passages)]), len(passages)))
+        return dict(self._best(within(asked, [self._any("passage", passages)]), len(passages)))
 
     def weights(self, question: str, collections: frozenset[int] | None = None) -> Weights:
         """What the question's terms weigh in these collections."""
@@ -150,7 +142,7 @@ class LexicalIndex:
             for asked, known in self._known(question, collections):
                 held = max((held for _term, held in known), default=0)
                 passages = max(searcher.num_docs, held)  # `held` may still count deleted ones, `num_docs` does not
-                weight = _worth(asked) * math.log(1 + (passages - held + 0.5) / (held + 0.5))
+                weight = worth(asked) * math.log(1 + (passages - held + 0.5) / (held + 0.5))
                 full += weight
                 exact += weight if asked.exact else 0.0
         return Weights(full, exact / full if full else 0.0)
@@ -164,8 +156,8 @@ class LexicalIndex:
         """The k passages in these collections with the lowest ids that have words at most so many letters away."""
         with as_lexical_error(self.folder):
             meant = Query.fuzzy_term_query(self._schema, "surface", word, distance)
-            within = self._within(meant, [] if collections is None else [self._any("collection", collections)])
-            found = self._seen[0].search(within, k, count=False, order_by_field="passage", order=tantivy.Order.Asc)
+            inside = within(meant, [] if collections is None else [self._any("collection", collections)])
+            found = self._seen[0].search(inside, k, count=False, order_by_field="passage", order=tantivy.Order.Asc)
         return [int(passage or 0) for passage, _address in found.hits]
 
     def _known(self, question: str, collections: frozenset[int] | None) -> Known:
@@ -188,17 +180,18 @@ class LexicalIndex:
         return found
 
     def _count(self, field: str, term: str, collections: frozenset[int] | None, surface: str) -> int:
-        everywhere = int(self._seen[0].doc_freq(field, term))
+        searcher = self._seen[0]
+        everywhere = int(searcher.doc_freq(field, term))
         if collections is None or not everywhere or (everywhere > COMMON and not farthest(surface)):
             return everywhere
         # Passages that have the term are looked at, and not those of the collections, which are many more.
-        hits = self._seen[0].search(self._term(field, term), COMMON, count=False).hits
-        found = sum(self._inside(hits, collections))
+        hits = searcher.search(self._term(field, term), COMMON, count=False).hits
+        found = sum(inside_of(searcher, hits, collections))
         if everywhere <= COMMON:
             return found
         if not found:
-            within = self._within(self._term(field, term), [self._any("collection", collections)])
-            found = len(self._seen[0].search(within, 1, count=False).hits)
+            inside = within(self._term(field, term), [self._any("collection", collections)])
+            found = len(searcher.search(inside, 1, count=False).hits)
         return everywhere if found else 0
 
     def _share(self, collections: frozenset[int]) -> float:
@@ -211,78 +204,36 @@ class LexicalIndex:
             shares[collections] = min(1.0, held / max(1, self._seen[0].num_docs))
         return shares[collections]
 
-    def _inside(self, hits: Sequence[tuple[Any, Any]], collections: frozenset[int]) -> list[bool]:
-        """Which of these hits are passages in these collections."""
-        found = self._seen[0].fast_field_values("collection", [address for _score, address in hits])
-        return [one in collections for one in found]
-
     def _best_in(self, query: Query, k: int, collections: frozenset[int]) -> list[tuple[int, float]]:
         """As `_best` of the passages in collections that hold a good part of all: of the best anywhere, those in them.
         A condition would have every passage with any of the terms looked at, and so take as long as there are many."""
-        ask = int(k / self._share(collections) * 1.2) + SLACK
+        searcher, ask = self._seen[0], int(k / self._share(collections) * 1.2) + SLACK
         with as_lexical_error(self.folder):
             while True:
-                hits = self._seen[0].search(query, ask, count=False).hits
-                kept = [hit for hit, inside in zip(hits, self._inside(hits, collections), strict=True) if inside]
+                hits = searcher.search(query, ask, count=False).hits
+                inside = inside_of(searcher, hits, collections)
+                kept = [hit for hit, one in zip(hits, inside, strict=True) if one]
                 if len(hits) < ask or (len(kept) >= k and hits[-1][0] != kept[k - 1][0]):
-                    return self._in_order(kept)[:k]
+                    return in_order(searcher, kept)[:k]
                 ask *= 4
 
     def _best(self, query: Query, k: int) -> list[tuple[int, float]]:
+        searcher, ask = self._seen[0], k + SLACK
         with as_lexical_error(self.folder):
-            ask = k + SLACK
-            while len(hits := self._seen[0].search(query, ask, count=False).hits) == ask:
+            while len(hits := searcher.search(query, ask, count=False).hits) == ask:
                 if hits[-1][0] != hits[k - 1][0]:
                     break
                 ask *= 4  # the last is as good as the k-th: others as good as these, with lower ids, may be missing
-            return self._in_order(hits)[:k]
-
-    def _in_order(self, hits: Sequence[tuple[Any, Any]]) -> list[tuple[int, float]]:
-        """(passage, score) of these hits, equal ones by their ids."""
-        ids = self._seen[0].fast_field_values("passage", [address for _score, address in hits])
-        found = [(int(pk or 0), float(score or 0)) for pk, (score, _address) in zip(ids, hits, strict=True)]
-        return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+            return in_order(searcher, hits)[:k]
 
     def _question(self, question: str, collections: frozenset[int] | None) -> Query | None:
-        """The sum of what the question asks for; None where it asks for nothing that can be looked up."""
-        known = self._known(question, collections)
-        unknown = [asked.surface for asked, held in known if not held and asked.surface][:MOST_MISSPELT]
-        # All in one flat sum: of terms alone tantivy skips what cannot come among the best (block-max WAND, Ding and
-        # Suel, SIGIR 2011), of anything nested it looks at all. A passage has one stem of a word, that of its language.
-        parts = [part for asked, held in known for term, _count in held for part in self._asked(asked, term)]
-        parts += [part for word in unknown if (part := self._misspelt(word)) is not None]
-        return Query.boolean_query([(Occur.Should, part) for part in parts]) if parts else None
-
-    def _asked(self, asked: terms.Asked, term: str) -> list[Query]:
-        worth = _worth(asked)
-        if asked.grams:
-            return [Query.boost_query(self._term("grams", term), worth)]
-        title = Query.boost_query(self._term("title", term), TITLE * worth)
-        return [Query.boost_query(self._term("words", term), worth), title]
-
-    def _misspelt(self, word: str) -> Query | None:
-        if not (distance := farthest(word)):
-            return None
-        meant = Query.fuzzy_term_query(self._schema, "surface", word, distance)
-        return Query.const_score_query(meant, FUZZY_WORTH * WORDS)
-
-    def _term(self, field: str, term: str) -> Query:
-        return Query.term_query(self._schema, field, term, index_option="basic" if field == "surface" else "freq")
+        return lexical_query.of_question(self._schema, self._known(question, collections))
 
     def _any(self, field: str, values: Iterable[int]) -> Query:
-        wanted = sorted(values)
-        if len(wanted) > FEW:
-            return Query.term_set_query(self._schema, field, wanted)
-        each = [Query.term_query(self._schema, field, value, index_option="basic") for value in wanted]
-        return Query.boolean_query([(Occur.Should, one) for one in each])
+        return lexical_query.any_of(self._schema, field, values)
 
-    def _within(self, asked: Query, required: Sequence[Query]) -> Query:
-        conditions = [(Occur.Must, Query.const_score_query(one, 0.0)) for one in required]
-        return Query.boolean_query([(Occur.Must, asked), *conditions])
-
-
-def _worth(asked: terms.Asked) -> float:
-    return (GRAMS if asked.grams else WORDS) * (EXACT if asked.exact else 1.0)
+    def _term(self, field: str, value: str) -> Query:
+        return lexical_query.term(self._schema, field, value)
 
 
 class Writer:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from searchsite.index import lexical, misspelt
 from searchsite.index.lexical import Row
+from searchsite.index.misspelt import MOST_MISSPELT
 
 
 def write(folder: Path, rows: list[Row], gone: tuple[int, ...] = ()) -> lexical.LexicalIndex:
@@ -262,6 +263,6 @@ def test_however_long_it_is_asked_and_written(index_of, asked):
 
 def test_only_some_words_of_a_question_are_taken_for_typing_errors(index_of):
     index = index_of("rivers and clouds")
-    unknown = [f"unknown{'abcdefghijklmnopqrstuvwxyz'[n]}" * 2 for n in range(lexical.MOST_MISSPELT)]
+    unknown = [f"unknown{'abcdefghijklmnopqrstuvwxyz'[n]}" * 2 for n in range(MOST_MISSPELT)]
     assert passages(index.search(" ".join([*unknown[1:], "cloudss"]), 10)) == [1]
     assert index.search(" ".join([*unknown, "cloudsx"]), 10) == []

@@ -142,7 +142,8 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         except Build.DoesNotExist:
             raise Http404 from None
         except serving.CannotServe as why:
-            self.message_user(request, f"{gettext('Build %s cannot serve.') % f'#{object_id}'} {why}", messages.ERROR)
+            said = gettext("Build %s cannot serve.") % f"#{object_id}"
+            self.message_user(request, f"{said} {why}", messages.ERROR)
         else:
             audit.record(Action.BUILD_CHOSEN, about=build, about_id=build.pk, details={"before": str(before or "")})
             self.message_user(request, gettext("Build %s serves now.") % build, messages.SUCCESS)

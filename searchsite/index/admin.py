@@ -11,8 +11,10 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -50,6 +52,8 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "serving",
         "passages",
         "encoder",
+        "kind",
+        "recall_shown",
         "size_shown",
         "created",
         "duration",
@@ -91,6 +95,11 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("size"), ordering="size")
     def size_shown(self, build: Build) -> str:
         return filesizeformat(build.size)
+
+    @admin.display(description=_("recall"), ordering="recall", empty_value="")
+    def recall_shown(self, build: Build) -> str:
+        """The share of the nearest passages that it finds."""
+        return f"{number_format(round(100 * build.recall, 1), 1)}\u00a0%" if build.recall is not None else "100\u00a0%"
 
     @admin.display(description=_("duration"), empty_value="")
     def duration(self, build: Build) -> str:
@@ -155,6 +164,8 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         may_rebuild = request.user.has_perm("index.add_build")
         context = {
             "active": build,
+            "active_recall": self.recall_shown(build) if build else "",
+            "recall_label": capfirst(gettext("recall")),
             "previous": serving.previous(row) if may_rebuild else None,
             "went_back": serving.went_back(row),
             "job": Job.objects.open().filter(kind=Job.Kind.REBUILD).first(),

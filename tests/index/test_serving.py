@@ -151,3 +151,13 @@ def test_it_is_for_those_who_may_make_builds(two, client):
     assert activate(client, 987_654_321).status_code == 404
     assert activate(client, first.pk).status_code == 200
     assert ActiveBuild.objects.get().build == first
+
+
+def test_the_list_says_what_a_build_is_and_what_share_of_the_nearest_it_finds(two, admin_client):
+    first, second = two
+    Build.objects.filter(pk=first.pk).update(kind="HNSW32", recall=None)
+    Build.objects.filter(pk=second.pk).update(kind="exact", recall=0.9876)
+    page = admin_client.get(reverse("admin:index_build_changelist")).content.decode()
+    assert "HNSW32" in page
+    assert page.count("98.8\u00a0%") == 2, "in its row, and above the list as it serves"
+    assert page.count(">100\u00a0%<") == 1

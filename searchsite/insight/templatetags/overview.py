@@ -105,7 +105,10 @@ def progress_of(job: Job) -> SafeString:
 @register.filter
 def rate(speed: float | None) -> str:
     """Passages a second, as short as it makes sense."""
-    return "–" if speed is None else str(number_format(speed, 1 if speed < 10 else 0, force_grouping=True))
+    if speed is None:
+        return "–"
+    places = 1 if speed < 10 else 0
+    return str(number_format(round(speed, places), places, force_grouping=True))  # which cuts off, and does not round
 
 
 def _charts(days: Sequence[overview.Day]) -> list[Chart]:

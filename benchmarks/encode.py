@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from pydoc_data import topics
 from statistics import median
@@ -36,13 +37,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import encoder
 from encoder.batching import Window, batches
-from encoder.local import BUDGET, Encoder
+from encoder.integer import _Product as Product
+from encoder.local import BUDGET, STREAM_BUDGET, Encoder
 
 PEER = "sentence-transformers==6.2.0"
 CHARACTERS = 800  # of a passage
 QUESTIONS = 60
 
-Products = list[tuple[Any, Any, int]]
+Products = list[tuple[Callable[[], object], int]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Figures:
     """How much faster the same products are in the encoder's type than in float32."""
     query_milliseconds: float
     ratio_query: float
+    computed_in: str
+    """The type of the products, and of the limit."""
 
 
 def main() -> None:
@@ -73,12 +77,12 @@ def main() -> None:
         print(json.dumps(asdict(found[-1])))
         return
     print("| checkpoint | tokens/s | x sentence-transformers | share of the limit | least cosine | type's ratio |"
-          " query, ms | x sentence-transformers |\n" + "| --- " * 8 + "|")  # fmt: skip
+          " query, ms | x sentence-transformers | type |\n" + "| --- " * 9 + "|")  # fmt: skip
     for one in found:
         print(
             f"| {one.checkpoint} | {one.tokens_per_second:,.0f} | {one.ratio_sentence_transformers:.2f} |"
             f" {one.share_of_peak:.0%} | {one.min_cosine:.5f} | {one.ratio_of_types:.2f} |"
-            f" {one.query_milliseconds:.1f} | {one.ratio_query:.2f} |"
+            f" {one.query_milliseconds:.1f} | {one.ratio_query:.2f} | {one.computed_in} |"
         )
 
 
@@ -90,12 +94,13 @@ def measure(name: str, asked: argparse.Namespace) -> Figures:
     lengths = [len(window.ids) for window in windows(loaded, texts)]
     prefix, question_prefix = loaded.description.passage_prefix, loaded.description.query_prefix
     own, other = loaded.encode_passages(texts[:32]), peer.encode([prefix + text for text in texts[:32]])
-    of_type, of_float32 = products(loaded, lengths), products(loaded, lengths, in_float32=True)
+    kind = kind_of(loaded)
+    of_type, of_float32 = products(loaded, lengths, kind), products(loaded, lengths, "float32")
     runs: dict[str, Callable[[], object]] = {
         "own": lambda: loaded.encode_passages(texts),
         "peer": lambda: peer.encode([prefix + text for text in texts]),
-        "limit": lambda: multiply(of_type),
-        "limit in float32": lambda: multiply(of_float32),
+        "limit": lambda: multiply(of_type, loaded),
+        "limit in float32": lambda: multiply(of_float32, loaded),
     }
     seconds = alternately(runs, asked.rounds)
     questions = [f"How does {topic} work, number {n}?" for n, topic in enumerate(sorted(topics.topics)[:QUESTIONS])]
@@ -116,6 +121,7 @@ def measure(name: str, asked: argparse.Namespace) -> Figures:
         round(seconds["limit in float32"] / seconds["limit"], 2),
         round(1000 * short["own"] / len(questions), 2),
         round(short["peer"] / short["own"], 2),
+        kind,
     )
 
 
@@ -145,29 +151,44 @@ def windows(loaded: Encoder, texts: list[str]) -> list[Window]:
     return loaded._windows([loaded.description.passage_prefix + text for text in texts])
 
 
-def products(loaded: Encoder, lengths: list[int], in_float32: bool = False) -> Products:
-    """(input, weight, times) of each product of a layer, for all batches."""
+def products(loaded: Encoder, lengths: list[int], kind: str) -> Products:
+    """(a product of a layer, times) for all batches, in numbers of this kind, as `kind_of` names it."""
     import torch
 
     config = loaded.model.config
     hidden, inner = config.hidden_size, config.intermediate_size
-    dtype = torch.float32 if in_float32 else next(loaded.model.get_submodule("encoder").parameters()).dtype
-    sizes = [sum(lengths[position] for position in batch) for batch in batches(lengths, BUDGET["cpu"])]
-    weights = {(out, of): torch.randn(out, of, dtype=dtype) for out, of in
-               ((3 * hidden, hidden), (hidden, hidden), (inner, hidden), (hidden, inner))}  # fmt: skip
-    given = {(size, of): torch.randn(size, of, dtype=dtype) for size in set(sizes) for of in {hidden, inner}}
-    return [
-        (given[size, of], weight, config.num_hidden_layers) for size in sizes for (_out, of), weight in weights.items()
-    ]
+    budget = STREAM_BUDGET if loaded._streams else BUDGET["cpu"]
+    sizes = [sum(lengths[position] for position in batch) for batch in batches(lengths, budget)]
+    made: Products = []
+    for out, of in ((3 * hidden, hidden), (hidden, hidden), (inner, hidden), (hidden, inner)):
+        dtype = torch.bfloat16 if kind == "bfloat16" else torch.float32
+        weight = torch.randn(out, of, dtype=dtype)
+        product = Product(weight.float(), torch.zeros(out), torch.zeros(of)) if kind == "int8" else None
+        for size in sizes:
+            given = torch.randn(size, of, dtype=dtype)
+            if product:
+                made.append((partial(product.of, given.clamp(0, 255).to(torch.uint8)), config.num_hidden_layers))
+            else:
+                made.append((partial(torch.nn.functional.linear, given, weight), config.num_hidden_layers))
+    return made
 
 
-def multiply(made: Products) -> None:
+def kind_of(loaded: Encoder) -> str:
+    if type(loaded.model.encoder).__name__ == "IntegerLayers":
+        return "int8"
+    return str(next(loaded.model.get_submodule("encoder").parameters()).dtype).removeprefix("torch.")
+
+
+def multiply(made: Products, loaded: Encoder) -> None:
     import torch
 
-    with torch.inference_mode():
-        for given, weight, times in made:
-            for _ in range(times):
-                torch.nn.functional.linear(given, weight)
+    def work(one: tuple[Callable[[], object], int]) -> None:
+        with torch.inference_mode():
+            for _ in range(one[1]):
+                one[0]()
+
+    for _ in loaded._streams.each(work, made) if loaded._streams else map(work, made):
+        pass
 
 
 def sentence_transformers(loaded: Encoder) -> Any:

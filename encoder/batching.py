@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,10 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         batch.append(position)
     if batch:
         yield batch
+
+
+def widths(lengths: Sequence[int], step: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield (how many, width) of the sequences of like width that stand one behind the other; each length is rounded up
+    to a multiple of `step`, but to no more than `most`."""
+    for width, run in groupby(min(-(-length // step) * step, most) for length in lengths):
+        yield len(list(run)), width

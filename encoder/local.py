@@ -1,7 +1,7 @@
 """A checkpoint on this machine as an encoder. Imports torch: import it only to encode."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,15 +11,18 @@ from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 
 from encoder import pooling
-from encoder.arranged import arrange
-from encoder.batching import Window, batches, windows
+from encoder.arranged import ArrangedLayers, Run, arrange, embedded, spans
+from encoder.batching import Window, batches, widths, windows
 from encoder.bert import ordinary_bert
 from encoder.description import Description, EncoderError
+from encoder.integer import IntegerLayers, computes_in_integers, possible
 from encoder.precision import compute_in
+from encoder.samples import MET, TRIED
 from encoder.sequence import Label, TokenStates, labels, labels_in_window
+from encoder.streams import Streams
 from encoder.tokenizing import clean, refuse_other_tokens, token_offsets, tokenizer
 
-Dtype = Literal["auto", "float32", "bfloat16"]
+Dtype = Literal["auto", "float32", "bfloat16", "int8"]
 
 # Called with the position of a text and the last hidden states of its tokens, (tokens, dim): see `encode_passages`.
 TakeStates = Callable[[int, NDArray[np.float32]], None]
@@ -27,9 +30,10 @@ TakeStates = Callable[[int, NDArray[np.float32]], None]
 # Tokens in a batch. On a CPU the activations of more fall out of its cache: with 8,192 tokens GELU alone takes as
 # long as the matrix products of 2,048. A GPU needs more to be busy.
 BUDGET = {"cpu": 2_048, "cuda": 65_536}
+STREAM_BUDGET = 512  # of one thread, which has a smaller cache
 
-# Widths of batches are multiples of this many tokens. For each new shape oneDNN makes code and keeps it: a worker that
-# had met every width held 1 GB more, and 0.1 GB with these.
+# Batches are padded to multiples of this many tokens, and in bfloat16 each sequence. For each new shape oneDNN makes
+# code and keeps it: a worker that had met every width held 1 GB more, and 0.1 GB with these.
 STEP = 16
 
 # bfloat16, and the arranged layers, are used only where these come out the same without them, to this cosine.
@@ -52,6 +56,7 @@ class Encoder:
         self._tokenizer = tokenizer(description)
         self._lead, self._trail = _special_tokens(self._tokenizer)
         self._lock = threading.Lock()
+        self._streams: Streams | None = None
         if description.max_tokens <= len(self._lead) + len(self._trail):
             raise EncoderError(f"With max_tokens at {description.max_tokens} there is no room for any text.")
 
@@ -92,9 +97,9 @@ class Encoder:
         states: list[list[NDArray[np.float32]]] = [[] for _ in rows]
         tokens: list[list[Label]] = [[] for _ in rows]
 
-        def keep(windows: list[Window], given: Tensor) -> None:
-            for place, window in enumerate(windows):
-                states[window.text].append(_array(given[place, : len(window.ids)]))
+        def keep(windows: list[Window], given: list[Tensor]) -> None:
+            for window, some in zip(windows, given, strict=True):
+                states[window.text].append(_array(some))
                 held = labels_in_window(of_texts[window.text], window, len(self._lead), len(self._trail))
                 tokens[window.text].extend(held)
 
@@ -125,12 +130,12 @@ class Encoder:
         cut = self._windows(list(rows))
         waiting = np.bincount([window.text for window in cut], minlength=len(rows))
 
-        def report(windows: list[Window], states: Tensor) -> None:
+        def report(windows: list[Window], states: list[Tensor]) -> None:
             if take:
-                for place, window in enumerate(windows):
+                for window, some in zip(windows, states, strict=True):
                     end = len(window.ids) - len(self._trail)
                     start = end if window.text == empty else len(self._lead) + (0 if window.start else before)
-                    take(first[window.text], _array(states[place, start:end]))
+                    take(first[window.text], _array(some[start:end]))
             if progress:
                 np.subtract.at(waiting, [window.text for window in windows], 1)
                 progress(int((waiting[places] == 0).sum()), len(texts))
@@ -138,22 +143,34 @@ class Encoder:
         return self._pooled(cut, len(rows), report)[places]
 
     def _pooled(
-        self, cut: list[Window], texts: int, report: Callable[[list[Window], Tensor], None]
+        self, cut: list[Window], texts: int, report: Callable[[list[Window], list[Tensor]], None]
     ) -> NDArray[np.float32]:
-        """Return the vectors (texts, dim) of length 1. `report` is called after each batch with its windows and their
-        states (windows, tokens, dim), padded; the windows of a text come in order."""
+        """Return the vectors (texts, dim) of length 1. `report` is called after each batch with its windows and the
+        states (tokens, dim) of each; the windows of a text come in order."""
         sums = torch.zeros(texts, self.description.dim)
         tokens = torch.zeros(texts, 1)
-        for batch in batches([len(window.ids) for window in cut], BUDGET[self.model.device.type]):
-            chosen = [cut[position] for position in batch]
-            owners = torch.tensor([window.text for window in chosen])
-            counts = torch.tensor([[float(len(window.ids))] for window in chosen])
-            pooled, states = self._forward(chosen)
+        budget = STREAM_BUDGET if self._streams else BUDGET[self.model.device.type]
+        chosen = [[cut[place] for place in batch] for batch in batches([len(window.ids) for window in cut], budget)]
+        made: Iterator[tuple[Tensor, list[Tensor]]]
+        if not self._streams:
+            made = map(self._in_turn, chosen)
+        elif len(chosen) == 1:
+            made = iter([self._streams.one(self._forward, chosen[0])])
+        else:
+            made = self._streams.each(self._forward, chosen)
+        for batch, (pooled, states) in zip(chosen, made, strict=True):
+            owners = torch.tensor([window.text for window in batch])
+            counts = torch.tensor([[float(len(window.ids))] for window in batch])
             sums.index_add_(0, owners, pooled * counts)
             tokens.index_add_(0, owners, counts)
-            report(chosen, states)
+            report(batch, states)
         vectors: NDArray[np.float32] = pooling.normalise(sums / tokens).numpy()
         return vectors
+
+    def _in_turn(self, batch: list[Window]) -> tuple[Tensor, list[Tensor]]:
+        # The lock is held for one batch, so that a query waits for a batch of passages and not for all of them.
+        with self._lock:
+            return self._forward(batch)
 
     def _windows(self, texts: list[str]) -> list[Window]:
         return self._cut(self._tokenizer.encode_batch_fast(texts, add_special_tokens=False))
@@ -165,35 +182,70 @@ class Encoder:
             for window in windows(text, encoding.ids, self._lead, self._trail, self.description.max_tokens)
         ]
 
-    def _forward(self, batch: list[Window]) -> tuple[Tensor, Tensor]:
+    @torch.inference_mode()
+    def _forward(self, batch: list[Window]) -> tuple[Tensor, list[Tensor]]:
         """Return the pooled vectors (windows, dim), in float32 on the CPU and not normalised, and the states that they
-        are made of (windows, tokens, dim)."""
-        width = max(len(window.ids) for window in batch)
-        width = min(-(-width // STEP) * STEP, self.description.max_tokens)
-        pad = self.model.config.pad_token_id or 0
-        ids = torch.tensor([window.ids + [pad] * (width - len(window.ids)) for window in batch])
-        lengths = torch.tensor([[len(window.ids)] for window in batch])
-        mask = (torch.arange(width) < lengths).to(torch.int64)
-        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
-        # The lock is held for one batch, so that a query waits for a batch of passages and not for all of them.
-        with self._lock, torch.inference_mode():
-            states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
-            if self.description.pooling == "mean":
-                vectors = pooling.mean(states, mask)
-            elif self.description.pooling == "cls":
-                vectors = pooling.cls(states, mask)
-            else:
-                vectors = pooling.tanh(states, mask, self.model.get_submodule("pooler"))
-            return vectors.cpu(), states
+        are made of, (tokens, dim) for each."""
+        layers = self._layers()
+        ids, runs = self._packed(batch, apart=layers is not None)
+        if layers is not None:
+            states = layers.packed(embedded(self.model, ids, runs), runs)
+        else:
+            (run,) = runs
+            given = {"input_ids": ids.view(run.sequences, run.width), "attention_mask": _mask(run, ids.device)}
+            states = self.model(**given).last_hidden_state.flatten(0, 1)
+        vectors: list[Tensor] = []
+        each: list[Tensor] = []
+        for run, rows in spans(runs):
+            of_run = states[rows].view(run.sequences, run.width, -1)
+            vectors.append(self._vectors(of_run, _mask(run, ids.device)))
+            each += of_run.unbind()
+        return torch.cat(vectors).cpu(), [some[: len(window.ids)] for some, window in zip(each, batch, strict=True)]
+
+    def _layers(self) -> ArrangedLayers | IntegerLayers | None:
+        layers = getattr(self.model, "encoder", None)
+        return layers if isinstance(layers, ArrangedLayers | IntegerLayers) else None
+
+    def _dtype(self) -> torch.dtype:
+        """What the layers compute in; large embeddings can be of another type."""
+        dtype: torch.dtype = next(self.model.get_submodule("encoder").parameters()).dtype
+        return dtype
+
+    def _packed(self, batch: list[Window], apart: bool) -> tuple[Tensor, list[Run]]:
+        """The token ids (rows,) of a batch, sequence behind sequence, and its runs: where they are not `apart`, one."""
+        lengths = [len(window.ids) for window in batch]
+        device = self.model.device
+        exact = apart and (device.type == "cuda" or self._dtype() != torch.bfloat16)
+        step, most = 1 if exact else STEP, self.description.max_tokens
+        pad = [self.model.config.pad_token_id or 0]
+        ids: list[int] = []
+        runs: list[Run] = []
+        for count, width in widths(lengths if apart else [max(lengths)] * len(batch), step, most):
+            place = sum(run.sequences for run in runs)
+            held = lengths[place : place + count]
+            for window in batch[place : place + count]:
+                ids += window.ids + pad * (width - len(window.ids))
+            seen = torch.arange(width) < torch.tensor(held)[:, None] if min(held) < width else None
+            runs.append(Run(count, width, None if seen is None else seen.to(device)))
+        if apart:
+            ids += pad * (-len(ids) % STEP)
+        return torch.tensor(ids).to(device), runs
+
+    def _vectors(self, states: Tensor, mask: Tensor) -> Tensor:
+        if self.description.pooling == "mean":
+            return pooling.mean(states, mask)
+        if self.description.pooling == "cls":
+            return pooling.cls(states, mask)
+        return pooling.tanh(states, mask, self.model.get_submodule("pooler"))
 
 
 def load(description: Description, dtype: Dtype = "auto", threads: int | None = None) -> Encoder:
     """Return the encoder of a description whose files are in place.
 
-    `dtype` "auto" is bfloat16 where the processor computes in it and the vectors stay within a cosine of 0.999 of
-    float32, and float32 elsewhere. On a CPU the layers of a BERT are computed as `encoder.arranged` does. `threads` is
-    the number of CPU threads torch uses, for the whole process. A CUDA device is used when there is one. Raises
-    EncoderError.
+    `dtype` "auto" is bfloat16 where the processor computes in it, else products of 8-bit integers where it computes
+    these, each only where the vectors stay within a cosine of 0.999 of float32; and float32 elsewhere. The layers of a
+    BERT are computed as `encoder.arranged` and `encoder.integer` do. `threads` is the number of CPU threads torch uses,
+    for the whole process. A CUDA device is used when there is one. Raises EncoderError.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -206,8 +258,11 @@ def load(description: Description, dtype: Dtype = "auto", threads: int | None = 
         compute_in(encoder.model, torch.bfloat16)
         if not _agrees(encoder, exact):
             encoder = _in_float32(description, device)
-    if device == "cpu":
-        _arranged(encoder)
+    _arranged(encoder)
+    if device == "cpu" and encoder._layers() is not None and encoder._dtype() == torch.float32:
+        if dtype == "int8" or (dtype == "auto" and computes_in_integers()):
+            _in_integers(encoder, least=_LEAST_COSINE if dtype == "auto" else -1.0)
+        encoder._streams = Streams(torch.get_num_threads())
     return encoder
 
 
@@ -216,6 +271,22 @@ def _arranged(encoder: Encoder) -> None:
     exact = encoder.encode_passages(CHECKED)
     layers = arrange(encoder.model)
     if layers is not None and not _agrees(encoder, exact):
+        encoder.model.encoder = layers
+
+
+def _in_integers(encoder: Encoder, least: float) -> None:
+    """Have arranged layers compute as `encoder.integer` does, where all that are tried come within this cosine."""
+    layers = encoder._layers()
+    if not isinstance(layers, ArrangedLayers) or not possible(layers):
+        return
+    exact = encoder.encode_passages(TRIED)
+    with torch.inference_mode():
+        met = []
+        for window in encoder._windows([encoder.description.passage_prefix + text for text in MET]):
+            ids, runs = encoder._packed([window], apart=True)
+            met.append((embedded(encoder.model, ids, runs), runs))
+        encoder.model.encoder = IntegerLayers(layers, met)
+    if not (encoder.encode_passages(TRIED) * exact).sum(axis=1).min() >= least:  # "not", for NaN
         encoder.model.encoder = layers
 
 
@@ -253,6 +324,11 @@ def computes_in_bfloat16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))  # x86, x86, ARM
+
+
+def _mask(run: Run, device: torch.device) -> Tensor:
+    seen = torch.ones(run.sequences, run.width, device=device) if run.seen is None else run.seen
+    return seen.to(torch.int64)
 
 
 def _special_tokens(loaded: Tokenizer) -> tuple[list[int], list[int]]:

@@ -11,7 +11,7 @@ import transformers
 from torch import Tensor
 
 from encoder import arranged, local
-from encoder.arranged import ArrangedLayers, arrange
+from encoder.arranged import ArrangedLayers, Run, arrange, embedded
 from encoder.checkpoints import resolve
 from encoder.loading import checkpoint
 from tests.encoder.checkpoints import MAX_TOKENS, VOCABULARY, bert_config, write_bert, write_vocabulary
@@ -62,6 +62,20 @@ def test_every_token_has_the_states_that_transformers_gives_it(make, sizes: dict
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("make", [bert, roberta])
+def test_sequences_packed_behind_each_other_do_not_see_each_other(make) -> None:
+    torch.manual_seed(1)
+    model, lengths = make(SIZES[0]).eval(), [9, 9, 5, 1]
+    given = batch(lengths)
+    runs = [Run(2, 9), Run(1, 5), Run(1, 1)]
+    ids = torch.cat([row[:length] for row, length in zip(given["input_ids"], lengths, strict=True)])
+    with torch.inference_mode():
+        before = model(**given).last_hidden_state[given["attention_mask"].bool()]
+        arrange(model)
+        after = model.encoder.packed(embedded(model, torch.nn.functional.pad(ids, (0, 8)), runs), runs)
+    torch.testing.assert_close(after[: len(ids)], before, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls", "tanh"])
 def test_the_vectors_of_all_poolings_are_those_without_it(pooling: str, tmp_path: Path) -> None:
     write_bert(tmp_path / "plain")
@@ -92,7 +106,7 @@ def test_no_weight_is_held_twice(tmp_path: Path) -> None:
 def test_layers_that_come_to_something_else_are_left_as_they_were(tmp_path: Path, monkeypatch) -> None:
     write_bert(tmp_path / "plain")
     description = resolve("plain", tmp_path)
-    monkeypatch.setattr(ArrangedLayers, "_attention", lambda _self, _queries, _keys, values, _bias: values)
+    monkeypatch.setattr(arranged, "_attended", lambda _queries, _keys, values, _bias: values)
     encoder = local.load(description, dtype="float32")
     assert not isinstance(encoder.model.encoder, ArrangedLayers)
     expected = local.Encoder(description, checkpoint(description)).encode_passages(TEXTS)

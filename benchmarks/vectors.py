@@ -3,7 +3,7 @@
     python benchmarks/vectors.py FOLDER [--passages 1000000] [--alone]
 
 FOLDER has NAME-OFFSET.npy: vectors (n, dim) of the site's encoder; the language of those of a NAME is what it ends with
-(_zh, _en). Where they are fewer than asked for, the rest is drawn from them, with noise as benchmarks/big_site.py does.
+(_zh, _en). Where they are fewer than asked for, the rest is drawn from them, with noise of a quarter of their length.
 What is asked are vectors of FOLDER that were left out of the index. All are placed in a space as the site's, whose
 offsets are the means of each language here. The peers are installed into a folder of their own, which is deleted.
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from searchsite.index.stores.faiss import FaissStore
     from searchsite.index.vectors import Ids, Matrix, Rows
 
-NOISE = 0.5  # as big_site.py
+NOISE = 0.25  # length of what is added to a vector of length 1: so far apart are neighbours among real ones
 ASKED = 400
 OF_A_DOCUMENT = 10  # passages
 COLLECTIONS = 50  # the n-th of which is as large as the first divided by n

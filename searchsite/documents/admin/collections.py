@@ -51,7 +51,7 @@ class MembersFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         for field in form.fields.values():  # a table's headings label nothing for who does not see them
-            widget = getattr(field.widget, "widget", field.widget)  # where links to other pages are beside it
+            widget: Any = getattr(field.widget, "widget", field.widget)  # where links to other pages are beside it
             widget.attrs.setdefault("aria-label", str(field.label))
 
     def clean(self) -> None:

@@ -57,7 +57,7 @@ def test_what_failed_is_tried_again_from_the_front_page_and_from_its_row(site, v
     page = watched.page
     watched.sign_in()
     watched.open("/admin/")
-    page.click("[aria-label='Try Scan again']")
+    page.click("[aria-label='Try again: Scan']")
     page.wait_for_selector(".messagelist:has-text('is queued once more')")
     assert page.url == watched.base + "/admin/"
     failed.refresh_from_db()

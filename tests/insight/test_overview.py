@@ -197,7 +197,7 @@ def test_each_part_is_for_those_who_may_see_such_rows(busy, client):
     plain.user_permissions.add(Permission.objects.get(codename="view_job"))
     page = client.get(FRONT).content.decode()
     assert "Failures" in page
-    assert "Try Public failed again" not in page, "he may change nothing"
+    assert "Try again: Public failed" not in page, "he may change nothing"
 
 
 def test_a_superusers_look_is_written_down(busy, admin_client):

@@ -30,7 +30,7 @@ TakeStates = Callable[[int, NDArray[np.float32]], None]
 # Tokens in a batch. On a CPU the activations of more fall out of its cache: with 8,192 tokens GELU alone takes as
 # long as the matrix products of 2,048. A GPU needs more to be busy.
 BUDGET = {"cpu": 2_048, "cuda": 65_536}
-STREAM_BUDGET = 512  # of one thread, which has a smaller cache
+STREAM_BUDGET = 2_048  # of one thread; with 512, what is not the products takes longer
 
 # Batches are padded to multiples of this many tokens, and in bfloat16 each sequence. For each new shape oneDNN makes
 # code and keeps it: a worker that had met every width held 1 GB more, and 0.1 GB with these.

@@ -246,6 +246,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a tick box each: of a long list all ma
 # The libraries that compute (torch, faiss) wait for each other's threads spinning, unless told before they are loaded.
 # With a worker and a web server on the same cores that costs more than the work: three times, measured.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# But a question is hundreds of operations of some microseconds: asleep and woken for each, threads took twice as long
+# for it as when they spin so many turns (some tenths of a millisecond) before they sleep.
+os.environ.setdefault("GOMP_SPINCOUNT", "100000")
 # oneDNN keeps what it has made for 1,024 shapes of matrices, which is hundreds of megabytes; making it anew costs
 # nothing that could be measured.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")

@@ -17,7 +17,7 @@ from searchsite.search.query import GROUPS, MAX_QUESTION, Condition, Query, narr
 from searchsite.search.templatetags.places import language_name
 
 T = TypeVar("T")
-COUNTED = 400  # candidates: what comes behind them is far from the question
+COUNTED = 250  # candidates: what comes behind them is far from the question
 MOST_VALUES = 8
 ANY = ("collection", "type", "lang")  # fields of which one of several values is enough
 GROUP_OF = {kind: group for group, kinds in GROUPS.items() for kind in kinds}

@@ -49,6 +49,8 @@ class Sources:
     lexical: LexicalIndex | None
     texts: Callable[[Sequence[int]], Mapping[int, str]]
     codes: Callable[[Sequence[int]], Mapping[int, bytes]]
+    unrelated: float = 0.0
+    """The cosine that unrelated passages have with a question, as the index was built."""
 
 
 @dataclass(frozen=True)

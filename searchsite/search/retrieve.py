@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from searchsite.documents.access import visible_collections, visible_documents
 from searchsite.documents.models import Document, Passage
-from searchsite.index import follow, lexical_follow
+from searchsite.index import lexical_follow
 from searchsite.index.terms import holds_phrase
 from searchsite.index.vectors import encoded_text
 from searchsite.search import calibration, confidence, facets, fusion, ranking, spelling
@@ -184,15 +184,13 @@ def _results(
     # What was saved a moment ago may not be in the index of keywords yet, which was asked for it.
     unwanted = {pk for pk, text in encoded.items() if any(holds_phrase(text, one) for one in question.without)}
     marked = marks(question, asked_of, passages, encoded)
-    active = follow.current().build
-    unrelated = active.unrelated_cosine if active else 0.0
     results: list[Result] = []
     for own in shown:
         found: list[Found] = []
         for one in (one.ranked for one in own if one.ranked.passage in passages.keys() - unwanted):
             passage = passages[one.passage]
             cosine = asked_of.space.cosine(one.near, question.language, passage.language)
-            close = likeness(one.score, unrelated)
+            close = likeness(one.score, asked_of.unrelated)
             rows = ROWS_OF_OTHERS if found else ROWS
             found.append(Found(passage, cosine, one.keywords, close, lines(passage, marked[passage.pk], rows)))
         if found:

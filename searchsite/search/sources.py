@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 # Passages asked of each leg, so many that pages do not overlap; more only when they are of few documents. One more than
 # facets.COUNTED, so that it is seen when there are more. Each costs some microseconds in Python and in the database,
 # where requests wait for each other.
-DEPTH = 401
+DEPTH = 251
 MAX_DEPTH = 16_000
 
 
 def sources(scope: Collection[int] | None, lexical: LexicalIndex | None) -> Sources:
     """To ask in these collections (ids; None: in all). Raises index.follow.IndexUnavailable."""
-    return Sources(follow.current().store, space.current(), lexical, partial(texts, scope), codes)
+    followed = follow.current()
+    unrelated = followed.build.unrelated_cosine if followed.build else 0.0
+    return Sources(followed.store, space.current(), lexical, partial(texts, scope), codes, unrelated)
 
 
 def texts(scope: Collection[int] | None, passages: Sequence[int]) -> dict[int, str]:

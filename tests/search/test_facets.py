@@ -165,14 +165,14 @@ def test_what_was_taken_out_does_not_make_it_look_as_if_there_were_no_more(clien
     assert asked("apples") == (20, True)
 
 
-def test_four_hundred_passages_are_counted_and_of_more_it_is_said_that_there_are_more(client, public, add):
+def test_so_many_passages_are_counted_and_of_more_it_is_said_that_there_are_more(client, public, add):
     for n in range(11):  # so many that no page has to look deeper
         add(public, f"apples {n}")
-    for sections, said in ((389, "400 passages of 12 documents"), (1, "The nearest 400+ passages, of 1")):
+    for sections, said in ((239, "250 passages of 12 documents"), (1, "The nearest 250+ passages, of 1")):
         add(public, "\n\n".join(f"## Part {n}\n\napples {n}" for n in range(sections)))
         for question in ("apples", "something of which there is no word"):
             page = client.get("/", {"q": question})
-            assert page.context["answer"].counts.passages == 400
+            assert page.context["answer"].counts.passages == 250
             assert said in page.content.decode()
 
 

@@ -214,6 +214,7 @@ READERS: dict[str, Maker] = {
     "sign_in": always("/sign-in/"),
     "sign_out": always("/sign-out/", (302,), post=True),
     "set_language": always("/i18n/setlang/", (302,), post=True),
+    "set_theme": always("/theme/", (302,), post=True),
     "healthz": always("/healthz"),
     "readyz": always("/readyz", (200, 503)),
 }

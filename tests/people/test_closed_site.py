@@ -14,7 +14,7 @@ from searchsite.documents.models import Collection
 pytestmark = pytest.mark.django_db
 
 OPEN = {
-    "sign_in", "sign_out", "password_forgotten", "password_new", "set_language", "healthz", "readyz",
+    "sign_in", "sign_out", "password_forgotten", "password_new", "set_language", "set_theme", "healthz", "readyz",
     "oidc_start", "oidc_callback", "oidc_failed",
     "admin:jsi18n",  # words for scripts, the same for everybody
     "admin:login",  # leads to the sign-in page

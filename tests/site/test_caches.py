@@ -151,6 +151,7 @@ HARMLESS = {
     "searchsite/documents/language.py:_model": "a model",
     "searchsite/documents/pictures.py:_added": "how many bytes were written",
     "searchsite/documents/reading.py:_warm": "a process that reads one file after the other",
+    "searchsite/encoder_sentences.py:_forms": "the sentences of the encoder, as patterns",
     "searchsite/environment.py:asked": "names of settings",
     "searchsite/index/backends.py:_cross_encoder": "a model",
     "searchsite/index/backends.py:_loaded": "a model",
@@ -170,6 +171,7 @@ HARMLESS = {
     "searchsite/people/oidc/protocol.py:django.core.cache": "what the provider publishes of itself",
     "searchsite/search/examples.py:django.core.cache": "titles, by the collections seen, and asked of these again",
     "searchsite/search/explain.py:django.core.cache": "shares of words, by the text's hash and the question's vector",
+    "searchsite/search/candidates.py:_day": "a day, by the text of a time and the zone",
     "searchsite/search/keywords.py:_terms": "terms of a word, by the word",
 }
 

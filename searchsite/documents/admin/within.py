@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +121,9 @@ def _tabs(
 ) -> tuple[str, list[StateTab]]:
     """(the field's name, its tabs)"""
     asked = f"{field}__exact"
-    found = shown.get_queryset(request, exclude_parameters=[asked])
+    others = copy(shown)  # the same list, asked for whatever state
+    others.filter_params = {name: value for name, value in shown.filter_params.items() if name != asked}
+    found = others.get_queryset(request)
     counts = dict(found.order_by().values_list(field).annotate(count=Count("pk")))
     counts[""] = sum(counts.values())
     chosen = request.GET.get(asked, "")

@@ -28,7 +28,7 @@ def test_ready_only_when_searches_work(client, public, add, settings):
     assert client.get("/healthz").json()["parts"]["encoder"] == "ok"
     build.rebuild(Job(), lambda *_progress: None)
     follow.forget()
-    for path in settings.INDEX_DIR.rglob("*.faiss"):
+    for path in settings.INDEX_DIR.rglob("vectors.f16"):
         path.unlink()
     response = client.get("/readyz")
     assert response.status_code == 503

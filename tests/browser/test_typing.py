@@ -77,7 +77,10 @@ def test_results_come_as_one_types_and_enter_makes_an_entry_of_the_history(shelf
     before = page.evaluate("history.length")
     page.keyboard.type("lost laptop", delay=20)
     shown(page, "lost laptop")
-    assert requests.asked == ["lost laptop"], "not at every key"
+    # On a busy machine a pause between two keys can be as long as that at which the page asks.
+    asked = list(requests.asked)
+    assert asked[-1] == "lost laptop"
+    assert len(asked) < len("lost laptop") // 2, "not at every key"
     assert page.inner_text("ol.found h2 >> nth=0") == "Lost or stolen laptop"
     assert focused(page) == "q"
     assert page.url == f"{watched.base}/?q=lost%20laptop"
@@ -85,7 +88,7 @@ def test_results_come_as_one_types_and_enter_makes_an_entry_of_the_history(shelf
     assert page.evaluate("history.length") == before, "typing fills no history"
     page.keyboard.press("Enter")
     assert page.evaluate("history.length") == before + 1
-    assert requests.asked == ["lost laptop"], "what is shown is not asked again"
+    assert requests.asked == asked, "what is shown is not asked again"
     page.keyboard.press("Control+A")
     page.keyboard.type("bread")
     shown(page, "bread")

@@ -23,6 +23,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs the OCR extra: make test-ocr")
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory) -> None:
+    """SQLite's tables for tests lie in a file, as a site's do: each thread of a live server has its own connection.
+
+    Those of a database in memory share one, and the savepoints of two answers at a time would get mixed up.
+    """
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
 @pytest.fixture(autouse=True)
 def fresh_site(settings, tmp_path: Path) -> Iterator[None]:
     """Each test has its own files and no memory of the test before."""

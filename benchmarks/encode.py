@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import encoder
 from encoder.batching import Window, batches
 from encoder.integer import _Product as Product
-from encoder.local import BUDGET, STREAM_BUDGET, Encoder
+from encoder.local import BUDGET, Encoder
 
 PEER = "sentence-transformers==6.2.0"
 CHARACTERS = 800  # of a passage
@@ -157,8 +157,7 @@ def products(loaded: Encoder, lengths: list[int], kind: str) -> Products:
 
     config = loaded.model.config
     hidden, inner = config.hidden_size, config.intermediate_size
-    budget = STREAM_BUDGET if loaded._streams else BUDGET["cpu"]
-    sizes = [sum(lengths[position] for position in batch) for batch in batches(lengths, budget)]
+    sizes = [sum(lengths[position] for position in batch) for batch in batches(lengths, BUDGET["cpu"])]
     made: Products = []
     for out, of in ((3 * hidden, hidden), (hidden, hidden), (inner, hidden), (hidden, inner)):
         dtype = torch.bfloat16 if kind == "bfloat16" else torch.float32

@@ -2,15 +2,23 @@
 what a batch needs stays in the cache of its processor."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Barrier, BoundedSemaphore
-from typing import TypeVar
+from threading import Barrier, Lock
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+
+
+class _Brought(NamedTuple):
+    """By a thread that waits for what is made of it."""
+
+    items: list[Any]
+    size: int
+    made: Future[Any]
 
 
 class Streams:
@@ -23,19 +31,43 @@ class Streams:
             self._pool.submit(begun.wait)
         begun.wait()
         torch.set_num_threads(count)
-        self._free = BoundedSemaphore(count)
+        self._turn, self._gate = Lock(), Lock()
+        self._waiting: deque[_Brought] = deque()
 
-    def one(self, work: Callable[[Item], Made], item: Item) -> Made:
-        """What `work` makes of an item, in the calling thread: by all of torch's threads where nobody else is at it,
-        so that a question alone waits least, and else by one, so that many wait least."""
-        with self._free:
-            alone = self._free.acquire(blocking=False)
-            try:
-                torch.set_num_threads(self.count if alone else 1)
-                return work(item)
-            finally:
-                if alone:
-                    self._free.release()
+    def joined(
+        self, work: Callable[[list[Item]], Sequence[Made]], items: list[Item], size: int, most: int
+    ) -> Sequence[Made]:
+        """What `work` makes of these items, one for each, in the calling thread.
+
+        One alone is worked at by all of torch's threads, so that a question waits least. What several threads brought
+        while another was at it goes through it together, up to `most` by their sizes, since some questions take
+        little longer than one, and by one of torch's threads: the processors have enough to do.
+        """
+        mine = _Brought(items, size, Future())
+        with self._gate:
+            self._waiting.append(mine)
+        with self._turn:
+            while not mine.made.done():  # else one whose turn it was before took it along
+                taken = self._taken(most)
+                torch.set_num_threads(self.count if len(taken) == 1 else 1)
+                try:
+                    made = list(work([item for brought in taken for item in brought.items]))
+                except BaseException as error:  # noqa: BLE001 - each thread that waits is told
+                    for brought in taken:
+                        brought.made.set_exception(error)
+                    continue
+                for brought in taken:
+                    brought.made.set_result(made[: len(brought.items)])
+                    made = made[len(brought.items) :]
+        result: Sequence[Made] = mine.made.result()
+        return result
+
+    def _taken(self, most: int) -> list["_Brought"]:
+        with self._gate:
+            taken = [self._waiting.popleft()]
+            while self._waiting and sum(one.size for one in taken) + self._waiting[0].size <= most:
+                taken.append(self._waiting.popleft())
+        return taken
 
     def each(self, work: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
         """What `work` makes of each item, in their order. Few are begun ahead, so that others come between."""

@@ -149,7 +149,7 @@ def test_special_tokens_in_a_text_do_not_end_it(encoder) -> None:
 
 
 def test_progress_counts_texts_up_to_all_of_them(encoder, monkeypatch) -> None:
-    monkeypatch.setattr(local, "STREAM_BUDGET", 64)
+    monkeypatch.setitem(local.BUDGET, "cpu", 64)
     seen: list[tuple[int, int]] = []
     encoder.encode_passages(SAMPLE + SAMPLE[:5], progress=lambda done, total: seen.append((done, total)))
     done = [count for count, _ in seen]
@@ -181,7 +181,7 @@ def test_states_are_those_of_the_text_alone(encoder) -> None:
 
 
 def test_states_of_a_long_text_come_window_for_window_in_order(encoder, monkeypatch) -> None:
-    monkeypatch.setattr(local, "STREAM_BUDGET", 2 * MAX_TOKENS)
+    monkeypatch.setitem(local.BUDGET, "cpu", 2 * MAX_TOKENS)
     room = MAX_TOKENS - 2
     words = ["small", *SAMPLE[39].split(), *SAMPLE[38].split()]
     long = " ".join(words[1:])

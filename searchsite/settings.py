@@ -35,6 +35,7 @@ if SEARCHSITE_USER_HEADER and (not SEARCHSITE_PROXIES or any(network.prefixlen =
         "SEARCHSITE_USER_HEADER is set, and SEARCHSITE_PROXIES does not say who alone may send it: anybody could be "
         "anybody. Set SEARCHSITE_PROXIES to the proxy's address, such as 10.0.0.5/32."
     )
+SEARCHSITE_PROCESSES = env.number("SEARCHSITE_PROCESSES", 1, 1, 64)
 SEARCHSITE_THREADS = env.number("SEARCHSITE_THREADS", 8, 1, 256)
 ALLOWED_HOSTS = env.names("SEARCHSITE_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("SEARCHSITE_CSRF_ORIGINS", [])

@@ -28,9 +28,10 @@ def up() -> None:
     web = [
         *(sys.executable, "-m", "gunicorn", "searchsite.wsgi", "--chdir", str(settings.BASE_DIR)),
         *("--bind", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"),
-        # One process with threads: one encoder and one index in memory. No preloading: torch must not be
-        # loaded before a fork.
-        *("--workers", "1", "--worker-class", "gthread", "--threads", str(settings.SEARCHSITE_THREADS)),
+        # One process with threads, unless told otherwise: one encoder and one index in memory. No preloading: torch
+        # must not be loaded before a fork.
+        *("--workers", str(settings.SEARCHSITE_PROCESSES), "--worker-class", "gthread"),
+        *("--threads", str(settings.SEARCHSITE_THREADS)),
         *("--timeout", "120", "--graceful-timeout", "10", "--log-level", "warning", "--no-control-socket"),
     ]
     worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]

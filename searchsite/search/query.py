@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from searchsite.documents.extract.kinds import KIND_OF_EXTENSION
@@ -112,6 +113,7 @@ class _Part:
     end: int
 
 
+@lru_cache(maxsize=256)  # a page of results asks for the same again for each value that would narrow it down
 def parse(text: str) -> Query:
     """The question that a text asks. Any text is one; linear in time."""
     everything = list(_parts(text))

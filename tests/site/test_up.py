@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from searchsite.processes import UNUSABLE, Child, Supervisor
-from tests.site.running import ROOT, Site
+from tests.site.running import ROOT, Browser, Site, wait_until
 
 
 def test_the_supervisor_loads_the_settings_and_nothing_else_of_the_site() -> None:
@@ -43,3 +45,26 @@ def test_what_the_checks_refuse_ends_it_with_a_sentence(options: tuple[str, ...]
         assert up.wait(60) == 1
         assert "SEARCHSITE_RERANKER is 'nowhere', but no folder of that name holds a checkpoint" in site.log()
         assert "Traceback" not in site.log()
+
+
+@pytest.mark.processes
+def test_several_processes_of_the_web_server_find_what_was_saved(tmp_path) -> None:
+    with Site(tmp_path, SEARCHSITE_PROCESSES="2", SEARCHSITE_TASKS="inline") as site:
+        up = site.start("manage.py", "up")
+        browser = Browser(site.environment["SEARCHSITE_PORT"])
+        wait_until(lambda: browser.get("/healthz")[0] == 200, what="the site")
+        (web,) = (one for one in psutil.Process(up.pid).children() if "gunicorn" in " ".join(one.cmdline()))
+        serving = wait_until(lambda: len(found := web.children()) == 2 and found)
+        site.shell(
+            "from searchsite.documents.models import Collection, Document\n"
+            "home = Collection.objects.create(name='Home', slug='home', visibility='public')\n"
+            "Document.objects.create(collection=home, title='Cats', text='A cat sleeps on the mat.')\n"
+            "result = None"
+        )
+        before = [one.cpu_times().user for one in serving]
+        asked = 0
+        while not all(one.cpu_times().user > was for one, was in zip(serving, before, strict=True)):
+            asked += 1
+            assert asked < 500, "one of the two does nothing"
+            status, page = browser.get("/", q=f"Where does the cat sleep, number {asked}?")
+            assert (status, "A cat sleeps" in re.sub("<[^>]*>", "", page)) == (200, True)

@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 # --no-compile: what is imported is compiled then; all that is not would take 300 MB and half of the time.
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-compile
+# Images of Python ask for no compiled modules to be kept: each process would compile all of Django and torch again.
+unexport PYTHONDONTWRITEBYTECODE
 # So many processes run the tests, a file of tests at a time; one for each core, and 2 GB of memory for each.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-postgres test-ocr oracle check gallery pictures messages lock clean
+.PHONY: run test test-whole test-postgres test-ocr oracle check gallery pictures messages lock clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py prepare
@@ -18,6 +20,10 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(PYTEST) $(ARGS)
+
+# The same, with all of the demo encoded, and twenty kills of a worker where `make test` has ten.
+test-whole: $(VENV)/.installed-dev
+	SEARCHSITE_TEST_WHOLE=1 $(PYTEST) $(ARGS)
 
 # The same suite on a real PostgreSQL, started from a wheel for the length of the run.
 test-postgres: $(VENV)/.installed-dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,21 @@ import pytest
 
 # Several processes take a file of tests each, in this order: the long ones first, so that none is left at the end.
 LONG = ("meaning", "faults", "oracle", "browser", "people", "insight")
+
+
+def pytest_configure() -> None:
+    """What is the same for all tests: pages without collected files, and a hash of a password that takes no time.
+
+    The default takes half a second; processes that tests start have it.
+    """
+    from django.conf import settings
+    from django.test import override_settings
+
+    staticfiles = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    override_settings(
+        STORAGES={**settings.STORAGES, "staticfiles": staticfiles},
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+    ).enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,24 +44,29 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
     """SQLite's tables for tests lie in a file, as a site's do: each thread of a live server has its own connection.
 
     Those of a database in memory share one, and the savepoints of two answers at a time would get mixed up.
+    They need not outlive the machine: nothing waits for the disk.
     """
     from django.conf import settings
 
     database = settings.DATABASES["default"]
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
+@pytest.fixture(scope="session")
+def index_folders(tmp_path_factory) -> Iterator[Path]:
+    """Names for folders of indexes, none of which is there yet."""
+    above = tmp_path_factory.mktemp("indexes")
+    return (above / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def fresh_site(settings, tmp_path: Path) -> Iterator[None]:
+def fresh_site(settings, index_folders: Iterator[Path]) -> Iterator[None]:
     """Each test has its own files and no memory of the test before."""
     from searchsite.index import backends, follow
 
-    settings.INDEX_DIR = tmp_path / "index"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
+    settings.INDEX_DIR = next(index_folders)
     follow.forget()
     backends.forget()
     yield

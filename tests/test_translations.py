@@ -137,9 +137,10 @@ def test_a_template_without_gettext_is_found_out():
     assert without_gettext('<input type="submit" value="Send">{{ a|default:"none" }}') == ["Send", "none"]
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(ROOT / "templates").as_posix())
-def test_templates_say_nothing_without_gettext(path):
-    assert without_gettext(path.read_text(encoding="utf-8")) == []
+def test_templates_say_nothing_without_gettext():
+    said = {path: without_gettext(path.read_text(encoding="utf-8")) for path in TEMPLATES}
+    assert len(said) > 50
+    assert {path: texts for path, texts in said.items() if texts} == {}
 
 
 # --- code -----------------------------------------------------------------------------------------------------------
@@ -169,9 +170,10 @@ def in_words(node: ast.expr) -> str:
     return " ".join(str(part.value) for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str))
 
 
-@pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_code_shows_nothing_without_gettext(path):
-    assert [text for node in ast.walk(ast.parse(path.read_text())) for text in said_by(node)] == []
+def test_code_shows_nothing_without_gettext():
+    assert len(CODE) > 100
+    trees = [(path, ast.parse(path.read_text())) for path in CODE]
+    assert [(path, text) for path, tree in trees for node in ast.walk(tree) for text in said_by(node)] == []
 
 
 # --- scripts --------------------------------------------------------------------------------------------------------

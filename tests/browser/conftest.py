@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -117,8 +120,38 @@ def tables(django_db_setup, django_db_blocker) -> Iterator[None]:
         teardown_databases(own, verbosity=0)
 
 
+@pytest.fixture(scope="package")
+def fill_quickly(tmp_path_factory) -> Callable[[], dict[str, str]]:
+    """fill(), which takes seconds, once; later calls copy the tables and the index that it left."""
+    from django.conf import settings
+    from django.db import connection
+
+    folder = tmp_path_factory.mktemp("filled")
+    addresses: dict[str, str] = {}
+
+    def copy_tables(back: bool) -> None:
+        connection.ensure_connection()
+        with closing(sqlite3.connect(folder / "tables.sqlite3")) as kept:
+            source, target = (kept, connection.connection) if back else (connection.connection, kept)
+            source.backup(target)
+
+    def _fill() -> dict[str, str]:
+        if connection.vendor != "sqlite":
+            return fill()
+        if addresses:
+            copy_tables(back=True)
+            shutil.copytree(folder / "index", settings.INDEX_DIR, dirs_exist_ok=True)
+        else:
+            addresses.update(fill())
+            copy_tables(back=False)
+            shutil.copytree(settings.INDEX_DIR, folder / "index")
+        return dict(addresses)
+
+    return _fill
+
+
 @pytest.fixture(scope="module")
-def filled(tables, django_db_blocker, tmp_path_factory) -> Iterator[Filled]:
+def filled(tables, fill_quickly, django_db_blocker, tmp_path_factory) -> Iterator[Filled]:
     """A filled site for all tests of a module that only look at it: filling it takes longer than a test.
 
     Such tests name no fixture of a database, and `looking` brings back what `fresh_site` has set for each of them.
@@ -129,7 +162,7 @@ def filled(tables, django_db_blocker, tmp_path_factory) -> Iterator[Filled]:
 
     index = tmp_path_factory.mktemp("index")
     with django_db_blocker.unblock(), override_settings(INDEX_DIR=index, ROOT_URLCONF="tests.browser.urls"):
-        addresses = fill() | {name: address for name, (address, _status) in ERRORS.items()}
+        addresses = fill_quickly() | {name: address for name, (address, _status) in ERRORS.items()}
         server = LiveServer("localhost")
         yield Filled(addresses, server.url, index)
         server.stop()
@@ -164,6 +197,6 @@ def looking(filled, fresh_site, settings, chromium) -> Iterator:
 
 
 @pytest.fixture
-def site(transactional_db) -> dict[str, str]:
+def site(transactional_db, fill_quickly) -> dict[str, str]:
     """A filled site: page's name -> address."""
-    return fill()
+    return fill_quickly()

@@ -11,8 +11,6 @@ from searchsite.documents.models import Collection, Document, Membership, Role, 
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
 
 @pytest.fixture
 def nobody_works():
@@ -20,16 +18,6 @@ def nobody_works():
     jobs.queued.disconnect(dispatch_uid="searchsite.tasks")
     yield
     tasks.connect()
-
-
-def test_no_page_of_the_library_is_wider_than_a_small_phone(site, visit):
-    for scheme in ("light", "dark"):
-        watched = visit(width=320, height=640, color_scheme=scheme)
-        watched.sign_in()
-        for name, address in site.items():
-            if name.startswith(("library", "upload")):
-                assert watched.open(address).status == 200, name
-                assert watched.page.evaluate(OVERFLOW) <= 0, name
 
 
 def test_an_editor_does_all_of_his_work_without_a_script_and_without_the_admin(transactional_db, visit):

@@ -131,15 +131,6 @@ def test_the_browsers_language_is_the_first_choice(site, visit):
     assert watched.page.get_attribute("html", "lang") == "zh-hans"
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
-def test_no_page_scrolls_sideways(site, visit, width):
-    watched = visit(width=width, height=640)
-    for name, address in site.items():
-        if name not in ADMIN and name != "login":  # those are Django's
-            watched.open(address)
-            assert watched.page.evaluate(OVERFLOW) <= 0, name
-
-
 def test_text_reaches_enough_contrast_in_light_and_dark(site, visit):
     """WCAG AA, 4.5:1, for each element that has text of its own."""
     for scheme in ("light", "dark"):

@@ -22,10 +22,13 @@ SAMPLE = [
 
 
 @pytest.fixture
-def encoder(tmp_path: Path, open_checkpoint):
+def encoder(tmp_path: Path):
+    """It works on two batches at once, on any machine and however many processes run the tests."""
     write_bert(tmp_path / "plain")
     (tmp_path / "plain" / "searchsite.json").write_text('{"query_prefix": "big ", "passage_prefix": "small "}')
-    return open_checkpoint("plain")
+    before = torch.get_num_threads()
+    yield local.load(resolve("plain", tmp_path), dtype="float32", threads=2)
+    torch.set_num_threads(before)
 
 
 def tokens_given(encoder, encode) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.counting import number
+from tests.faults.counting import OPEN, number
 from tests.site.running import Browser, Site, wait_until
 
 pytestmark = pytest.mark.processes
@@ -64,6 +64,10 @@ def add(site: Site, *texts: str) -> None:
 def wait_for(site: Site, **expected: str) -> None:
     """Until each word finds exactly that text, "" for none, and all is as the database says."""
     words, wanted = list(expected), [[text] if text else [] for text in expected.values()]
+    # Asking the tables costs nothing; a shell takes a second of a processor that the worker needs.
+    wait_until(
+        lambda: number(site, OPEN) == 0 and number(site, UPTODATE) == 1, what=f"the worker; {site.log()[-2000:]}"
+    )
 
     def found() -> bool:
         return site.shell(FOUND.format(words=words)) == wanted

@@ -7,7 +7,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext_noop as _
 
 from searchsite.documents.sources.rows import LONGEST_TITLE, as_text
 
@@ -15,11 +17,28 @@ CORPUS, QUERIES = "corpus.jsonl", "queries.jsonl"
 QRELS = ("qrels.tsv", "qrels/test.tsv")  # the second is where BEIR's own sets have it
 LONGEST_SHOWN = 60  # characters of a line, in a sentence about it
 
+UNREADABLE = _("%(path)s cannot be read (%(error)s).")
+
 Qrels = dict[str, dict[str, int]]
 
 
 class BadSet(Exception):
-    """A folder is no retrieval set that can be used. The message is a sentence that names file and line."""
+    """A folder is no retrieval set that can be used. The message is a sentence that names file and line.
+
+    It is English, for commands; pages say `form` in the reader's language, with the same `values` (JSON-able).
+    """
+
+    def __init__(self, form: str, **values: Path | str | int) -> None:
+        self.form = form
+        self.values = {name: value if isinstance(value, int) else str(value) for name, value in values.items()}
+        super().__init__(form % self.values)
+
+
+class Place(NamedTuple):
+    """A line of a file, from 1."""
+
+    path: Path
+    number: int
 
 
 @dataclass(frozen=True)
@@ -53,19 +72,23 @@ def read(folder: Path, qrels: str = "", limit: int = 0, fold: int | None = None)
     Queries that nothing answers are left out. Raises BadSet.
     """
     if not folder.is_dir():
-        raise BadSet(f"There is no folder {folder}.")
+        raise BadSet(_("There is no folder %(folder)s."), folder=folder)
     judged = _judgements(_qrels_file(folder, qrels))
     queries = {key: _string(row, "text", place) for key, row, place in _rows(folder / QUERIES)}
     asked = chosen([key for key in queries if key in judged], limit, fold)
     if not asked:
-        half = "" if fold is None else f" of fold {fold}"
-        raise BadSet(f"{folder}: no query{half} in {QUERIES} has a judgement above 0 in {_qrels_file(folder, qrels)}.")
+        places: dict[str, Path | str] = {"folder": folder, "file": QUERIES, "judgements": _qrels_file(folder, qrels)}
+        if fold is None:
+            raise BadSet(_("%(folder)s: no query in %(file)s has a judgement above 0 in %(judgements)s."), **places)
+        form = _("%(folder)s: no query of fold %(fold)s in %(file)s has a judgement above 0 in %(judgements)s.")
+        raise BadSet(form, fold=fold, **places)
     documents = [_document(key, row, place) for key, row, place in _rows(folder / CORPUS)]
     known = {document.id for document in documents}
     answers = {key: judged[key] for key in asked}
     missing = sum(document not in known for grades in answers.values() for document in grades)
     if missing == sum(map(len, answers.values())):
-        raise BadSet(f"{folder}: none of the documents judged for its queries is in {CORPUS}.")
+        form = _("%(folder)s: none of the documents judged for its queries is in %(file)s.")
+        raise BadSet(form, folder=folder, file=CORPUS)
     return RetrievalSet(documents, {key: queries[key] for key in asked}, answers, missing)
 
 
@@ -82,8 +105,9 @@ def _qrels_file(folder: Path, given: str) -> Path:
         if place.is_file():
             return place
     if given:
-        raise BadSet(f"There is no file {given}, and none in {folder}.")
-    raise BadSet(f"{folder} has no judgements: neither {QRELS[0]} nor {QRELS[1]}. Name the file: --qrels FILE.")
+        raise BadSet(_("There is no file %(file)s, and none in %(folder)s."), file=given, folder=folder)
+    form = _("%(folder)s has no judgements: neither %(first)s nor %(second)s. Name the file: --qrels FILE.")
+    raise BadSet(form, folder=folder, first=QRELS[0], second=QRELS[1])
 
 
 def _judgements(path: Path) -> Qrels:
@@ -94,9 +118,8 @@ def _judgements(path: Path) -> Qrels:
         if number == 1 and (len(fields) != 3 or not _is_whole(fields[2])):
             continue  # the header
         if len(fields) != 3 or not _is_whole(fields[2]):
-            raise BadSet(
-                f"{path}, line {number}: “{_short(line)}” is no query, document and whole number between tabs."
-            )
+            form = _("%(path)s, line %(number)s: “%(line)s” is no query, document and whole number between tabs.")
+            raise BadSet(form, path=path, number=number, line=_short(line))
         query, document, score = fields
         if int(score) > 0:
             found.setdefault(query, {})[document] = int(score)
@@ -111,41 +134,45 @@ def _is_whole(text: str) -> bool:
     return True
 
 
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any], Place]]:
     """(id, the object, where it stands) of each line of a file; no id stands twice."""
     if not path.is_file():
-        raise BadSet(f"{path.parent} has no {path.name}.")
+        raise BadSet(_("%(folder)s has no %(file)s."), folder=path.parent, file=path.name)
     lines: dict[str, int] = {}
     for number, line in _lines(path):
-        place = f"{path}, line {number}"
+        place = Place(path, number)
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            raise BadSet(f"{place}: “{_short(line)}” is no JSON object.")
+            form = _("%(path)s, line %(number)s: “%(line)s” is no JSON object.")
+            raise BadSet(form, line=_short(line), **place._asdict())
         key = row.get("_id")
         key = str(key) if isinstance(key, int) else key
         if not isinstance(key, str) or not key:
-            raise BadSet(f"{place}: it has no “_id”.")
+            raise BadSet(_("%(path)s, line %(number)s: it has no “_id”."), **place._asdict())
         if key in lines:
-            raise BadSet(f"{place}: the “_id” {_short(key)} is that of line {lines[key]}, too.")
+            form = _("%(path)s, line %(number)s: the “_id” %(id)s is that of line %(other)s, too.")
+            raise BadSet(form, id=_short(key), other=lines[key], **place._asdict())
         lines[key] = number
         yield key, row, place
 
 
-def _document(key: str, row: dict[str, Any], place: str) -> Document:
+def _document(key: str, row: dict[str, Any], place: Place) -> Document:
     title = " ".join(_string(row, "title", place, "").split())[:LONGEST_TITLE]
     text = _string(row, "text", place)
     return Document(key, title, text if text.strip() else title)
 
 
-def _string(row: dict[str, Any], name: str, place: str, default: str | None = None) -> str:
+def _string(row: dict[str, Any], name: str, place: Place, default: str | None = None) -> str:
     value = row.get(name)
     if value is None and default is not None:
         return default
     if not isinstance(value, str):
-        raise BadSet(f"{place}: its “{name}” is {'missing' if value is None else 'no text'}.")
+        missing = _("%(path)s, line %(number)s: its “%(name)s” is missing.")
+        form = missing if value is None else _("%(path)s, line %(number)s: its “%(name)s” is no text.")
+        raise BadSet(form, name=name, **place._asdict())
     return as_text(value)
 
 
@@ -157,9 +184,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except UnicodeDecodeError:
-        raise BadSet(f"{path} is not in UTF-8.") from None
+        raise BadSet(_("%(path)s is not in UTF-8."), path=path) from None
     except OSError as error:
-        raise BadSet(f"{path} cannot be read ({error.strerror}).") from error
+        raise BadSet(UNREADABLE, path=path, error=error.strerror or "") from error
 
 
 def _short(text: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any, TypedDict
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from searchsite.documents.models import Collection, Job, State
 from searchsite.encoder_sentences import translated
@@ -116,9 +116,11 @@ class Result(TypedDict):
 
 
 class Refusal(Exception):
-    """A reason why poolings cannot be compared: a key of MESSAGES, and the values for its sentence (JSON-able)."""
+    """A reason why poolings cannot be compared: a key of MESSAGES, and the values for its sentence (JSON-able).
 
-    def __init__(self, code: str, **params: str | int) -> None:
+    A `detail` that is known by its `form` and `values` is said from these in the reader's language."""
+
+    def __init__(self, code: str, **params: Any) -> None:
         super().__init__(code)
         self.code = code
         self.params = params
@@ -131,10 +133,14 @@ class Refusal(Exception):
         return {"code": self.code, "params": self.params}
 
 
-def sentence(code: str, params: dict[str, str | int]) -> str:
+def sentence(code: str, params: dict[str, Any]) -> str:
     """Say a refusal in the active language; one that is not known, or lacks a parameter, as a fault of the site."""
     try:
-        said = {name: translated(str(value)) if name == "detail" else value for name, value in params.items()}
+        said = dict(params)
+        if "form" in params:
+            said["detail"] = gettext(params["form"]) % params["values"]
+        elif "detail" in params:
+            said["detail"] = translated(str(params["detail"]))
         return str(MESSAGES[code]) % said
     except (KeyError, TypeError, ValueError):  # stored by another version
         return str(MESSAGES["internal"])

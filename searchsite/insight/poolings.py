@@ -18,6 +18,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 from numpy.typing import NDArray
 
 from encoder import EncoderError
@@ -155,9 +156,9 @@ def of_folder(folder: str, queries: int, most: int, progress: Progress) -> Texts
     try:
         given = beir.read(Path(folder), limit=queries)
     except beir.BadSet as error:
-        raise Refusal("bad_set", detail=str(error)) from error
+        raise bad_set(error) from error
     except OSError as error:  # a folder above it that may not be looked into
-        raise Refusal("bad_set", detail=f"{folder}: {error.strerror}.") from error
+        raise bad_set(beir.BadSet(beir.UNREADABLE, path=folder, error=error.strerror or "")) from error
     passages: list[str] = []
     owners: list[int] = []
     for number, document in enumerate(given.documents):
@@ -173,9 +174,13 @@ def of_folder(folder: str, queries: int, most: int, progress: Progress) -> Texts
     numbers = {document.id: number for number, document in enumerate(given.documents)}
     asked = {key: text for key, text in given.queries.items() if text.strip()}
     if not asked:
-        raise Refusal("bad_set", detail=f"{folder}: all queries are blank.")
+        raise bad_set(beir.BadSet(_("%(folder)s: all queries are blank."), folder=folder))
     judged = [_numbered(given.qrels[key], numbers) for key in asked]
     return Texts(passages, owners, list(asked.values()), judged, missing=given.missing)
+
+
+def bad_set(error: beir.BadSet) -> Refusal:
+    return Refusal("bad_set", detail=str(error), form=error.form, values=error.values)
 
 
 def _numbered(grades: Mapping[str, int], numbers: Mapping[str, int]) -> dict[int, int]:

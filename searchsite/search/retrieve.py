@@ -81,6 +81,8 @@ class Answer:
     counts: Counts | None = None
     suggestion: str = ""
     """The question with its unknown words put right; empty where there is nothing to put right."""
+    while_typing: str = ""
+    """The same without the word at its end, which may be half typed."""
     nothing: bool = False
     """Whether nothing of all that was found, on whatever page, matches well."""
 
@@ -133,13 +135,15 @@ def _answer(ask: Ask, lexical: LexicalIndex | None) -> Answer:
     first = (ask.page - 1) * PER_PAGE
     shown = [documents[document] for document in order[first : first + PER_PAGE]]
     results = _results(ask, question, asked_of, shown, strong)
+    suggestion = spelling.suggestion(ask.text, lexical, ask.scope.collections, asked_of.texts)
     return Answer(
         results,
         ask.page,
         len(order) > first + PER_PAGE and ask.page < MAX_PAGES,
         ask.query,
         facets.count(ask.text, ask.query, candidates, visible_collections(ask.user)),
-        spelling.suggestion(ask.text, lexical, ask.scope.collections, asked_of.texts) if lexical else "",
+        suggestion,
+        spelling.while_typing(ask.text, suggestion),
         not any(one.ranked.passage in strong for own in documents.values() for one in own[:1]),
     )
 

@@ -70,6 +70,17 @@ def corrected(text: str, words: Mapping[str, str]) -> str:
     return "".join([*parts, text[end:]])
 
 
+def while_typing(text: str, suggested: str) -> str:
+    """The suggestion for this text with the word at its very end as it is typed, since it may be half typed; "" where
+    nothing else was put right."""
+    *_before, (start, last) = [(0, ""), *_words(text)]
+    if not suggested or not last or start + len(last) < len(text):
+        return suggested
+    *_before, (end, _meant) = _words(suggested)
+    kept = suggested[:end] + last
+    return kept if kept != text else ""
+
+
 def _words(text: str) -> Iterator[tuple[int, str]]:
     """(start, word as it is typed) of all words but those that are, or belong to, identifiers or conditions."""
     conditions = parse(text).conditions

@@ -56,8 +56,10 @@ def search_page(request: HttpRequest) -> HttpResponse:
         status = 503 if error else 200
     collections = visible_collections(request.user)
     waiting = Document.objects.filter(collection__in=collections, state__in=[State.QUEUED, State.RUNNING])
+    typing = htmx.asks_for_part(request)
     context: dict[str, Any] = {
-        "layout": "search/_part.html" if htmx.asks_for_part(request) else "base.html",
+        "layout": "search/_part.html" if typing else "base.html",
+        "typing": typing,
         "question": question,
         "answer": answer,
         "newest_first": form.cleaned_data.get("newest_first", False),

@@ -28,7 +28,10 @@
     if (restoring) return;
     if (event.target === box && (composing || tooShort() || isShown())) event.preventDefault();
     if (event.target === form && (!asked() || isShown())) event.preventDefault();
-    if (event.target === form && isShown()) settle();
+    if (event.target === form && isShown()) {
+      settle();
+      putRight();
+    }
   });
 
   document.addEventListener("htmx:configRequest", ({detail}) => {
@@ -60,11 +63,19 @@
     waiting = 0;
     if (!restoring && !detail.requestConfig.restored) history.replaceState(null, "", shown);
     if (detail.requestConfig.elt === form) settle();
+    if (detail.requestConfig.elt === form || detail.requestConfig.restored || written()) putRight();
     for (const link of document.querySelectorAll("nav a[href*='next=']")) {
       link.href = link.href.replace(/next=[^&]*/, "next=" + encodeURIComponent(here()));
     }
     say(answer().dataset.said.trim());
   });
+
+  // A word is put right once it is written: with a space behind it, or Enter, or where the page is no answer to typing.
+  const written = () => /\s$/u.test(box.value);
+  function putRight() {
+    for (const one of answer().querySelectorAll(".suggestion")) one.hidden = one.matches(".so-far");
+  }
+  box.addEventListener("input", () => { if (written() && isShown()) putRight(); });
 
   for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, unanswered);
 

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 ADMIN = ("admin", "documents", "jobs", "builds", "uploads")
+LISTS = ("documents", "jobs", "builds", "uploads", "collections", "users", "groups", "audit-log", "comparisons")
 
 
 @pytest.fixture
@@ -30,6 +31,22 @@ def test_the_admins_pages_fit_a_small_phone_in_every_colour_scheme(site, visit):
         for name in ADMIN:
             assert watched.open(site[name]).status == 200, name
             assert watched.page.evaluate(OVERFLOW) <= 0, name
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_no_list_of_the_admin_is_cut_off_on_a_small_laptop(site, visit, locale):
+    watched = visit(locale=locale)
+    page = watched.page
+    watched.sign_in()
+    cut = []
+    for name in LISTS:
+        watched.open(site[name])
+        for width in (1280, 1100, 1024):
+            page.set_viewport_size({"width": width, "height": 800})
+            over = page.locator("#changelist .results").evaluate("(one) => one.scrollWidth - one.clientWidth")
+            if over > 1:
+                cut.append(f"{name} at {width} px: {over} px are out of sight")
+    assert not cut, "\n".join(cut)
 
 
 def test_the_front_page_shows_columns_and_the_same_figures_as_a_table(site, visit):

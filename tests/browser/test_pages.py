@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 
 from searchsite.index.follow import IndexUnavailable
 from searchsite.search import views
@@ -23,8 +24,6 @@ def test_no_page_breaks_its_policy_or_logs_an_error(site, visit):
 
 
 def test_an_empty_site_says_what_to_do(transactional_db, visit):
-    from django.contrib.auth.models import User
-
     User.objects.create_superuser("admin", password="admin")
     watched = visit()
     watched.open("/")
@@ -129,6 +128,28 @@ def test_the_browsers_language_is_the_first_choice(site, visit):
     watched = visit(locale="zh-CN")
     watched.open("/")
     assert watched.page.get_attribute("html", "lang") == "zh-hans"
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+@pytest.mark.parametrize("script", [True, False])
+def test_on_a_phone_the_head_is_one_row_with_the_ways_in_a_menu(transactional_db, visit, locale, script):
+    User.objects.create_superuser("admin", password="admin")
+    watched = visit(width=320, locale=locale, java_script_enabled=script)
+    page = watched.page
+    watched.sign_in()
+    name, menu, box = (page.locator(one).bounding_box() for one in (".brand", ".menu", "search form"))
+    assert name["y"] + name["height"] / 2 == pytest.approx(menu["y"] + menu["height"] / 2, abs=2)
+    assert box["y"] < 80, "the question stands right below it"
+    assert page.locator("#ways").is_hidden()
+    page.click(".menu")
+    assert page.locator("#ways").is_visible()
+    assert page.evaluate(OVERFLOW) <= 0
+    page.keyboard.press("Escape")
+    assert page.locator("#ways").is_hidden()
+    assert page.locator(".menu").evaluate("(one) => one === document.activeElement")
+    page.click(".menu")
+    page.click("#ways a[href='/library/']")
+    page.wait_for_url("**/library/")
 
 
 def test_text_reaches_enough_contrast_in_light_and_dark(site, visit):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils.translation import override
 
 from searchsite.documents import jobs
 from searchsite.documents.models import Collection, Document, Job, Passage, Revision, State
@@ -365,6 +366,22 @@ def test_the_conclusion_is_a_sentence_made_from_the_figures(code: str, said: str
                        "difference": 0.021, "low": 0.01, "high": 0.032},
     }  # fmt: skip
     assert conclusion_of(result) == said
+
+
+def test_what_is_wrong_with_a_folder_is_said_in_the_readers_language(folder: Path) -> None:
+    with (folder / "corpus.jsonl").open("a") as out:
+        out.write('{"_id": "x", "text": 4}\n')
+    number = len((folder / "corpus.jsonl").read_text().splitlines())
+    with pytest.raises(Refusal) as refused:
+        poolings.of_folder(str(folder), 0, 100, lambda *_: None)
+    stored = json.loads(json.dumps(refused.value.as_json()))
+    at = f"{folder}/corpus.jsonl"
+    said = f"The folder cannot be used: {at}, line {number}: its “text” is no text."
+    assert sentence(**stored) == said
+    with override("zh-hans"):
+        assert sentence(**stored) == f"这个文件夹不能用：{at} 第 {number} 行：“text”不是文本。"
+    older = {"code": "bad_set", "params": {"detail": "There is no folder x."}}
+    assert sentence(**older) == "The folder cannot be used: There is no folder x."
 
 
 def test_a_refusal_of_another_version_is_still_a_sentence() -> None:

@@ -244,8 +244,28 @@ def test_whatever_is_asked_each_suggested_word_is_one_of_a_visible_passage(prepa
         assert typed in question
         assert terms.of_phrase(meant)[0] == [word for word in terms.of_phrase(meant)[0] if word in visible] != []
         assert terms.of_phrase(typed)[0] != terms.of_phrase(meant)[0]
-    assert (spelling.suggestion(question, index, scope, texts) != "") == bool(found)
+    suggested = spelling.suggestion(question, index, scope, texts)
+    assert (suggested != "") == bool(found)
+    so_far = spelling.while_typing(question, suggested)
+    assert so_far in ("", suggested) or question.endswith(so_far[-1])
+    assert not so_far or not_letters(so_far) == not_letters(question)
     assert not_letters(spelling.corrected(question, found)) == not_letters(question)
+
+
+@pytest.mark.parametrize(
+    ("typed", "suggested", "so_far"),
+    [
+        ("laptpo", "laptop", ""),
+        ("lsot laptpo", "lost laptop", "lost laptpo"),
+        ("lsot la", "lost la", "lost la"),
+        ("laptpo laptpo", "laptop laptop", "laptop laptpo"),
+        ("a lsot laptpo?", "a lost laptop?", "a lost laptop?"),
+        ("laptpo lang:en", "laptop lang:en", "laptop lang:en"),
+        ("lost laptop", "", ""),
+    ],
+)
+def test_the_word_that_is_being_typed_is_not_put_right_yet(typed, suggested, so_far):
+    assert spelling.while_typing(typed, suggested) == so_far
 
 
 def not_letters(text: str) -> list[str]:

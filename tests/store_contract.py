@@ -78,6 +78,7 @@ class StoreContract:
         known = store.products(queries, asked)
         assert known.passages.tolist() == [903, 1, 900, 7]
         assert known.documents.tolist() == [3, 1, 3, 7]
+        assert store.owners(asked) == {903: 3, 1: 1, 900: 3, 7: 7}
         for column, scores in enumerate(found):
             assert known.scores[:, column] == pytest.approx([scores[pk] for pk in known.passages], abs=0)
         assert store.products(queries, []).scores.shape == (0, 2)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
@@ -19,15 +20,53 @@ if TYPE_CHECKING:
 
 
 MOST_CONDITIONS = 20  # of a question; nobody types more
+READ_AT_ONCE = 5_000  # documents
 FIRST_DAY, LAST_DAY = datetime.date(1, 1, 2), datetime.date(9999, 12, 30)  # whose midnights are in UTC's calendar
+
+
+class Documents:
+    """The live documents that meet a question's conditions, looked up in the database only as far as it is needed: on
+    a big site a condition such as `type:pdf` may be met by most of them."""
+
+    def __init__(self, conditions: Sequence[Condition], collections: frozenset[int]) -> None:
+        self._titles = [one for one in conditions if one.field == "title"]
+        self._meeting = Document.objects.filter(*_kept(conditions), live_revision__isnull=False)
+        self._collections = collections
+        self._looked_up: dict[int, bool] = {}
+
+    @cached_property
+    def ids(self) -> Ids:
+        """Of all of them in the collections that are searched, ascending. Takes the longer the more there are."""
+        return self._all()
+
+    def _all(self) -> Ids:
+        import numpy as np
+
+        return np.fromiter(self._ids(self._meeting.filter(collection__in=self._collections)), np.int64)
+
+    def among(self, documents: Iterable[int]) -> set[int]:
+        """Which of these meet the conditions, in whatever collections they are. Takes the longer the more are given."""
+        asked = set(documents)
+        new = sorted(asked - self._looked_up.keys())
+        for first in range(0, len(new), READ_AT_ONCE):
+            some = new[first : first + READ_AT_ONCE]
+            self._looked_up |= dict.fromkeys(some, False)
+            # By their ids alone: see candidates.permitted.
+            self._looked_up |= dict.fromkeys(self._ids(self._meeting.filter(pk__in=some)), True)
+        return {document for document in asked if self._looked_up[document]}
+
+    def _ids(self, documents: QuerySet[Document]) -> Iterable[int]:
+        if self._titles:
+            return _with_titles(documents, self._titles)
+        return documents.order_by("pk").values_list("pk", flat=True)
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What is searched: passages in these collections and, where that is not None, of these documents (ids)."""
+    """What is searched: passages in these collections and, where that is not None, of these documents."""
 
     collections: frozenset[int]
-    documents: Ids | None
+    documents: Documents | None
 
 
 def scope(query: Query, visible: QuerySet[Collection]) -> Scope:
@@ -41,13 +80,7 @@ def scope(query: Query, visible: QuerySet[Collection]) -> Scope:
     others = [one for one in conditions if one.field != "collection"]
     if not others or not collections:
         return Scope(collections, None)
-    import numpy as np
-
-    documents = Document.objects.filter(collection__in=collections, live_revision__isnull=False)
-    documents = documents.filter(*_kept(others))
-    titles = [one for one in others if one.field == "title"]
-    ids = _with_titles(documents, titles) if titles else documents.order_by("pk").values_list("pk", flat=True)
-    return Scope(collections, np.fromiter(ids, np.int64))
+    return Scope(collections, Documents(others, collections))
 
 
 def _collections(conditions: Sequence[Condition], visible: QuerySet[Collection]) -> frozenset[int]:
@@ -88,7 +121,7 @@ def _earlier(day: datetime.date) -> Q:
     return Q(live_revision__written__isnull=False, live_revision__written__lt=day) | undated
 
 
-def _with_titles(documents: QuerySet[Document], conditions: Iterable[Condition]) -> Iterable[int]:
+def _with_titles(documents: QuerySet[Document], conditions: Iterable[Condition]) -> Iterator[int]:
     """The ids of those whose title holds each of these words or phrases, in whatever width, case and script."""
     wanted = [one.value for one in conditions if not one.negated]
     unwanted = [one.value for one in conditions if one.negated]

@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from searchsite.index.space import Space
     from searchsite.index.stores.faiss import FaissStore
     from searchsite.index.vectors import Ids, Matrix
+    from searchsite.search.conditions import Documents
 
 log = logging.getLogger(__name__)
 
 MOST_WITHOUT = 10  # words and phrases that passages may not hold
 MOST_VERIFIED = 16_000  # passages with all words of a phrase whose texts are read
 READ_AT_ONCE = 500
+# So many times as many passages as are asked for are looked at first whether they meet conditions, and at most so many.
+LOOKED_AT, MOST_LOOKED_AT = 4, 5_000
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Sources:
 @dataclass(frozen=True)
 class Question:
     """A question in all the forms in which it is asked; the vector (dim,) and the tokens (n, dim) are placed in the
-    space of the index. Only passages of `documents` (ids; None: of all) answer it."""
+    space of the index. Only passages of `documents` (None: of all) answer it."""
 
     text: str
     phrases: tuple[str, ...]
@@ -64,7 +67,7 @@ class Question:
     language: str
     vector: Matrix
     tokens: Matrix
-    documents: Ids | None = None
+    documents: Documents | None = None
 
 
 class Ranked(NamedTuple):
@@ -90,7 +93,7 @@ class Ranked(NamedTuple):
     """The document that the index has it in; 0 where the index was not asked."""
 
 
-def understood(query: Query, placed: Space, documents: Ids | None = None) -> Question:
+def understood(query: Query, placed: Space, documents: Documents | None = None) -> Question:
     """Encode what is asked. `documents`: those that meet the query's conditions. Raises encoder.EncoderError."""
     language = family(query.text)
     vector, states = backends.question(query.text, tokens.MOST_ASKED)
@@ -101,12 +104,40 @@ def understood(query: Query, placed: Space, documents: Ids | None = None) -> Que
 
 def vector_leg(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[tuple[int, float]]:
     """(passage, score) of the k passages in these collections (None: in all) that are nearest in meaning."""
-    return list(sources.store.search(question.vector, k, scope, question.documents))
+
+    def nearest(k: int, documents: Ids | None) -> list[tuple[int, float]]:
+        return list(sources.store.search(question.vector, k, scope, documents))
+
+    return _meeting(question.documents, nearest, sources, k)
 
 
 def lexical_leg(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[tuple[int, float]]:
     """(passage, BM25 score) of the k passages with the best keywords."""
-    return sources.lexical.search(question.text, k, scope, (), question.documents) if sources.lexical else []
+    if not (lexical := sources.lexical):
+        return []
+    return _meeting(question.documents, lambda k, own: lexical.search(question.text, k, scope, (), own), sources, k)
+
+
+def _meeting(
+    conditions: Documents | None, best: Callable[[int, Ids | None], list[tuple[int, float]]], sources: Sources, k: int
+) -> list[tuple[int, float]]:
+    """The k best of passages whose documents meet the conditions. `best`: (k, documents) -> the k best of those.
+
+    Conditions that many meet are looked up for the best of all, among which there are soon k that meet them. Only where
+    they are met by few are all these listed: else each search would take the longer the larger the site is.
+    """
+    if conditions is None:
+        return best(k, None)
+    ask = LOOKED_AT * k
+    while ask <= MOST_LOOKED_AT:
+        hits = best(ask, None)
+        owners = sources.store.owners([passage for passage, _score in hits])
+        meeting = conditions.among(owners.values())
+        kept = [hit for hit in hits if owners.get(hit[0]) in meeting]
+        if len(kept) >= k or len(hits) < ask:
+            return kept[:k]
+        ask = max(LOOKED_AT * ask, 2 * k * len(hits) // len(kept)) if kept else MOST_LOOKED_AT + 1
+    return best(k, conditions.ids)
 
 
 def fused(question: Question, sources: Sources, k: int, scope: frozenset[int] | None) -> list[Ranked]:
@@ -206,8 +237,9 @@ def _word_for_word(question: Question, sources: Sources, k: int, scope: frozense
         return []
     exact: list[int] = []
     depth, verified = k, 0
+    documents = question.documents.ids if question.documents else None
     while True:
-        hits = sources.lexical.search(question.text, depth, scope, question.phrases, question.documents)
+        hits = sources.lexical.search(question.text, depth, scope, question.phrases, documents)
         found = [pk for pk, _score in hits]
         for first in range(verified, len(found), READ_AT_ONCE):
             some = found[first : first + READ_AT_ONCE]

@@ -212,15 +212,16 @@ def _listed(ask: Ask) -> Answer:
     """Where nothing is asked but conditions: the documents that meet them, the newest first, with their beginnings."""
     visible = visible_collections(ask.user)
     documents = visible_documents(ask.user).filter(collection__in=ask.scope.collections, live_revision__isnull=False)
-    few = ask.scope.documents is not None and len(ask.scope.documents) <= FEW
-    if ask.scope.documents is not None and few:
-        documents = documents.filter(pk__in=ask.scope.documents.tolist())
+    met = ask.scope.documents.ids if ask.scope.documents else None
+    few = met is not None and len(met) <= FEW
+    if met is not None and few:
+        documents = documents.filter(pk__in=met.tolist())
     dated = documents.annotate(date=Coalesce("live_revision__written", TruncDate("updated"))).order_by("-date", "-pk")
     first = Passage.objects.filter(revision__live_for=OuterRef("pk")).order_by("ordinal").values("pk")[:1]
     rows: Iterator[tuple[int, int]]
     rows = dated.annotate(first=Subquery(first)).filter(first__isnull=False).values_list("pk", "first").iterator()
-    if ask.scope.documents is not None and not few:  # more than a database takes as parameters
-        wanted = set(ask.scope.documents.tolist())
+    if met is not None and not few:  # more than a database takes as parameters
+        wanted = set(met.tolist())
         rows = (row for row in rows if row[0] in wanted)
     if ask.query.without:
         rows = _holding_none(rows, ask)

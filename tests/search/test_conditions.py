@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 
 from searchsite.documents.models import Collection, Document, Job, Passage, Revision, Tag
 from searchsite.index import build, lexical, lexical_follow, space
-from searchsite.search import ranking, retrieve
+from searchsite.search import facets, ranking, retrieve
 from searchsite.search import sources as asked_of
+from searchsite.search.conditions import Documents, scope
 from searchsite.search.query import parse
 
 pytestmark = pytest.mark.django_db
@@ -303,11 +304,45 @@ def test_k_results_come_however_few_of_many_passages_meet_the_conditions(made, a
             made(f"other {n}")
     documents = [made(f"wanted {n}", f"Clouds {n}, rivers {n}, and some apples", tags=["few"]).pk for n in range(5)]
     assert sorted(ask("apples tag:few")) == sorted(ask('"apples" tag:few')) == [f"wanted {n}" for n in range(5)]
-    question = ranking.understood(parse("apples"), space.current(), space.np.array(documents))
+    met = scope(parse("tag:few"), Collection.objects.all()).documents
+    question = ranking.understood(parse("apples"), space.current(), met)
     sources = asked_of.sources(None, lexical_follow.current())
     wanted = set(Passage.objects.filter(revision__live_for__in=documents).values_list("pk", flat=True))
     for leg in (ranking.vector_leg, ranking.lexical_leg):
         assert {passage for passage, _score in leg(question, sources, 5, None)} == wanted
+
+
+def test_conditions_that_many_meet_are_looked_up_among_the_best_with_the_same_result(made, ask, monkeypatch, at_once):
+    """What few meet is listed, at whatever depth that is noticed."""
+    monkeypatch.setattr(retrieve, "DEPTH", 25)
+    monkeypatch.setattr(facets, "COUNTED", 20)
+    with at_once():
+        for n in range(150):
+            made(
+                f"{n}",
+                f"apples {'and pears ' * (n % 7)}{n}",
+                tags=["half"] * (n % 2) + ["few"] * (n in (3, 40)),
+                kind="pdf" if n % 3 else "text",
+                language="de" if n < 140 else "fr",
+                written=datetime.date(1900 + n, 1, 1),
+            )
+    listed: list[str] = []
+    monkeypatch.setattr(Documents, "ids", property(lambda own: listed.append(asked) or own._all()))
+    questions = {
+        "type:pdf": [0], "-type:pdf": [0], "tag:half": [0], "lang:de after:1910": [0], "title:5": [0, 100],
+        "tag:few": [0, 100], "type:pdf tag:half -tag:few": [0], "tag:nobody": [0, 100, 10_000], "after:2049": [0, 100, 10_000],
+    }  # fmt: skip
+    for conditions, lists in questions.items():
+        asked = f"apples pears {conditions}"
+        for look in (0, 100, 10_000):  # 0: all are listed at once
+            monkeypatch.setattr(ranking, "MOST_LOOKED_AT", look)
+            listed.clear()
+            pages = [ask(asked, page=page) for page in (1, 2)]
+            if look == 0:
+                expected = pages
+            assert pages == expected, (asked, look)
+            assert bool(listed) == (look in lists), (asked, look)
+    assert expected == [["149"], []]
 
 
 def test_hundreds_of_conditions_do_not_fail(made, ask):

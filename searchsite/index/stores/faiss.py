@@ -54,7 +54,7 @@ class View:
 
 
 class FaissStore:
-    """The verbs of a vector store: search, products, apply, replace, ids.
+    """The verbs of a vector store: search, products, owners, apply, replace, ids.
 
     Scores are those of the vectors as stored (float16), without rounding: equal vectors have equal scores.
     """
@@ -118,6 +118,15 @@ class FaissStore:
             held |= here
         scores = [exact.scores(vectors[held], query) for query in queries]
         return Known(asked[held], documents[held], np.stack(scores, axis=1))
+
+    def owners(self, passages: Sequence[int]) -> dict[int, int]:
+        """The documents of those of these passages that are live, by the passages' ids."""
+        asked = np.asarray(passages, np.int64)
+        documents = np.zeros(len(asked), np.int64)
+        for part in self._view.segments:
+            rows = part.rows(asked)
+            documents[rows >= 0] = part.documents[rows[rows >= 0]]
+        return {passage: own for passage, own in zip(passages, documents.tolist(), strict=True) if own}
 
     def vector(self, passage: int) -> Matrix | None:
         """The stored vector of a live passage (dim,), or None: for verification."""

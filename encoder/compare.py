@@ -19,8 +19,8 @@ from encoder import pooling
 from encoder.batching import Window, batches
 from encoder.description import Description, EncoderError
 from encoder.loading import checkpoint
-from encoder.local import BUDGET, CHECKED, STEP, Dtype, Encoder, computes_in_bfloat16
-from encoder.precision import compute_in
+from encoder.local import BUDGET, CHECKED, STEP, Dtype, Encoder
+from encoder.precision import compute_in, computes_in_bfloat16
 from encoder.tokenizing import clean
 
 Matrix = NDArray[np.float32]

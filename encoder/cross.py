@@ -26,8 +26,8 @@ from encoder.description import Description, EncoderError
 from encoder.folder import max_tokens, operators_sayings, read_optional
 from encoder.hashing import weights_hash
 from encoder.loading import classifier
-from encoder.local import BUDGET, CHECKED, STEP, computes_in_bfloat16
-from encoder.precision import compute_in
+from encoder.local import BUDGET, CHECKED, STEP
+from encoder.precision import compute_in, computes_in_bfloat16
 from encoder.tokenizing import clean, tokenizer
 
 # A model is tried on these before it is used: an answer, texts on other matters, and a much longer one, so that the

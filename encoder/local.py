@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 from torch import Tensor, nn
 
 from encoder import pooling
@@ -16,11 +16,11 @@ from encoder.batching import Window, batches, widths, windows
 from encoder.bert import ordinary_bert
 from encoder.description import Description, EncoderError
 from encoder.integer import IntegerLayers, computes_in_integers, possible
-from encoder.precision import compute_in
+from encoder.precision import compute_in, computes_in_bfloat16
 from encoder.samples import MET, TRIED
 from encoder.sequence import Label, TokenStates, labels, labels_in_window
 from encoder.streams import Streams
-from encoder.tokenizing import clean, refuse_other_tokens, token_offsets, tokenizer
+from encoder.tokenizing import clean, refuse_other_tokens, special_tokens, token_offsets, tokenizer
 
 Dtype = Literal["auto", "float32", "bfloat16", "int8"]
 
@@ -54,7 +54,7 @@ class Encoder:
         self.description = description
         self.model = model
         self._tokenizer = tokenizer(description)
-        self._lead, self._trail = _special_tokens(self._tokenizer)
+        self._lead, self._trail = special_tokens(self._tokenizer)
         self._lock = threading.Lock()
         self._streams: Streams | None = None
         if description.max_tokens <= len(self._lead) + len(self._trail):
@@ -332,26 +332,9 @@ def _model(description: Description) -> Any:
     return ordinary
 
 
-def computes_in_bfloat16(device: str) -> bool:
-    """Whether bfloat16 is in the hardware; emulated, it is slower than float32."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))  # x86, x86, ARM
-
-
 def _mask(run: Run, device: torch.device) -> Tensor:
     seen = torch.ones(run.sequences, run.width, device=device) if run.seen is None else run.seen
     return seen.to(torch.int64)
-
-
-def _special_tokens(loaded: Tokenizer) -> tuple[list[int], list[int]]:
-    """The ids that the tokenizer puts before and after a text."""
-    probe = loaded.encode("a")
-    special = probe.special_tokens_mask
-    before = special.index(0) if 0 in special else len(special)
-    after = special[::-1].index(0) if 0 in special else 0
-    return probe.ids[:before], probe.ids[len(probe.ids) - after :]
 
 
 def _array(states: Tensor) -> NDArray[np.float32]:

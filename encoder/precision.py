@@ -27,3 +27,11 @@ def compute_in(model: nn.Module, dtype: torch.dtype) -> None:
     for module in large:
         module._forward_hooks.clear()  # of the type before
         module.register_forward_hook(as_the_rest)
+
+
+def computes_in_bfloat16(device: str) -> bool:
+    """Whether bfloat16 is in the hardware; emulated, it is slower than float32."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))  # x86, x86, ARM

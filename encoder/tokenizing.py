@@ -65,6 +65,15 @@ def refuse_other_tokens(description: Description, known: int) -> None:
         )
 
 
+def special_tokens(loaded: "Tokenizer") -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a text."""
+    probe = loaded.encode("a")
+    special = probe.special_tokens_mask
+    before = special.index(0) if 0 in special else len(special)
+    after = special[::-1].index(0) if 0 in special else 0
+    return probe.ids[:before], probe.ids[len(probe.ids) - after :]
+
+
 def clean(text: str) -> str:
     """Put U+FFFD for each lone surrogate, which no tokenizer takes. Every other character keeps its place."""
     return _SURROGATE.sub("\ufffd", text)

@@ -330,7 +330,8 @@ def test_conditions_that_many_meet_are_looked_up_among_the_best_with_the_same_re
     monkeypatch.setattr(Documents, "ids", property(lambda own: listed.append(asked) or own._all()))
     questions = {
         "type:pdf": [0], "-type:pdf": [0], "tag:half": [0], "lang:de after:1910": [0], "title:5": [0, 100],
-        "tag:few": [0, 100], "type:pdf tag:half -tag:few": [0], "tag:nobody": [0, 100, 10_000], "after:2049": [0, 100, 10_000],
+        "tag:few": [0, 100], "type:pdf tag:half -tag:few": [0], "tag:nobody": [0, 100, 10_000],
+        "after:2049": [0, 100, 10_000],
     }  # fmt: skip
     for conditions, lists in questions.items():
         asked = f"apples pears {conditions}"

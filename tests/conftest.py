@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # Several processes take a file of tests each, in this order: the long ones first, so that none is left at the end.
-LONG = ("meaning", "faults", "oracle", "browser", "people", "insight")
+LONG = ("meaning", "faults", "oracle", "browser", "people", "insight", "site")
 
 
 def pytest_configure() -> None:

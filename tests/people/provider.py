@@ -126,6 +126,7 @@ def configure(folder: Path, issuer: str) -> None:
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "provider.sqlite3"}},
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
         MIDDLEWARE=["tests.people.provider.at_the_door"], DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],  # the secret is looked at for each token
         OAUTH2_PROVIDER={
             "OIDC_ENABLED": True, "OIDC_RSA_PRIVATE_KEY": right, "OIDC_ISS_ENDPOINT": issuer, "PKCE_REQUIRED": True,
             "SCOPES": {"openid": "", "profile": "", "email": ""},

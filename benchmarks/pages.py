@@ -1,6 +1,7 @@
 """How long does a page of results take, through HTTP, on a big site; and what does the site do to it beside that?
 
     python benchmarks/pages.py DATA_DIR FILE.jsonl.gz... [--requests 300] [--clients 16] [--seconds 20] [--json]
+        [--conditions type:text lang:en]
 
 DATA_DIR is a site's (benchmarks/big_site.py makes one); `manage.py up` serves it, web server and worker, without
 reranking, since such a site has no codes of tokens. The questions are different ones each time, made of the FILEs'
@@ -8,6 +9,7 @@ titles and texts: some words in a row of an English one, some characters of a Ch
 
 - a page alone, one request after the other, beside the same server's page without a question and its /healthz: what the
   stack itself takes;
+- a page alone, with each of the conditions in its question;
 - so many clients at once, each asking as fast as it is answered: requests a second, and errors;
 - a page alone while an import is read and encoded, and while the index is built anew: ratios to the first.
 
@@ -183,6 +185,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--pages", type=int, default=60, help="imported meanwhile; 0: neither import nor rebuild")
+    parser.add_argument("--conditions", nargs="*", default=[])
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -194,6 +197,9 @@ def main() -> None:
         rows["/healthz"] = p50_p95(alone(server, iter(lambda: "/healthz", ""), lambda done: done < 50))
         rows["no question"] = p50_p95(alone(server, iter(lambda: "/", ""), lambda done: done < 50))
         rows["a page of results"] = p50_p95(alone(server, paths, lambda done: done < given.requests))
+        for condition in given.conditions:
+            narrowed = (address(f"{question} {condition}") for question in asked)
+            rows[f"with {condition}"] = p50_p95(alone(server, narrowed, lambda done: done < 50))
         taken, errors = together(server, paths, given.clients, given.seconds)
         rows[f"{given.clients} clients"] = p50_p95(taken)
         if given.pages:

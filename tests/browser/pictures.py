@@ -9,15 +9,14 @@ import io
 import sys
 from pathlib import Path
 
-from tests.browser.screenshots import sign_in, site
+from tests.browser.screenshots import PREPARATION, site
 
 WIDTH, HEIGHT = 1280, 800
 LARGEST = 150_000  # bytes, as everyone who clones the project gets them
 # name of the picture -> page, language, theme
 PICTURES = {
-    "search": ("results", "en", "light"),
-    "reader": ("document", "en", "dark"),
-    "administration": ("admin", "en", "light"),
+    "search": ("results-zh", "en", "light"),
+    "why": ("results-why", "zh-CN", "dark"),
 }
 
 
@@ -27,7 +26,7 @@ def main(folder: Path, encoder: str) -> None:
         from PIL import Image
         from playwright.sync_api import sync_playwright
 
-        from tests.browser.pages import ADMIN, ARGUMENTS, CHROMIUM, fill
+        from tests.browser.pages import ARGUMENTS, CHROMIUM, fill
 
         pages = fill(pages=40)
         with sync_playwright() as playwright:
@@ -36,10 +35,9 @@ def main(folder: Path, encoder: str) -> None:
                 page = browser.new_page(
                     viewport={"width": WIDTH, "height": HEIGHT}, locale=language, color_scheme=theme
                 )
-                if shown in ADMIN:
-                    sign_in(page, base)
                 page.goto(base + pages[shown])
                 page.wait_for_load_state("networkidle")
+                PREPARATION.get(shown, lambda _page: None)(page)
                 picture = folder / f"{name}.webp"
                 Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(picture, quality=82, method=6)
                 size = picture.stat().st_size

@@ -116,6 +116,7 @@ def look(base: str, pages: dict[str, str], folder: Path, wanted: set[str]) -> No
             context = browser.new_context(
                 viewport={"width": width, "height": height}, locale=language, color_scheme=scheme
             )
+            context.set_default_timeout(120_000)  # some pages take long on a busy machine, and none is checked here
             page = context.new_page()
             signed_in = False
             for name, address in sorted(pages.items(), key=lambda item: item[0] in ADMIN):

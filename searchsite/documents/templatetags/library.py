@@ -9,9 +9,10 @@ from django.template.context import Context
 
 from searchsite.documents.access import editable_collections, editable_documents, visible_collections
 from searchsite.documents.models import Document
-from searchsite.documents.shown import grouped
+from searchsite.documents.shown import grouped, spent
 
 register = template.Library()
+register.filter("spent", spent)
 
 
 @register.simple_tag(takes_context=True)

@@ -112,10 +112,10 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return ""
         if build.obstacle:
             return format_html('<span class="reason">{}</span>', build.obstacle)
-        address, spoken = reverse("admin:index_build_activate", args=[build.pk]), gettext("Let build %s serve") % build
+        address, spoken = reverse("admin:index_build_activate", args=[build.pk]), gettext("Use build %s") % build
         return format_html(
             '<button type="submit" class="button row-button" formaction="{}" aria-label="{}">{}</button>',
-            address, spoken, _("Let serve"),
+            address, spoken, _("Use this build"),
         )  # fmt: skip
 
     @admin.action(description=_("Rebuild the search index"), permissions=["view"])

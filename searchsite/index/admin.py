@@ -99,6 +99,8 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("recall"), ordering="recall", empty_value="")
     def recall_shown(self, build: Build) -> str:
         """The share of the nearest passages that it finds."""
+        if build.state != Build.State.READY:
+            return ""
         return f"{number_format(round(100 * build.recall, 1), 1)}\u00a0%" if build.recall is not None else "100\u00a0%"
 
     @admin.display(description=_("duration"), empty_value="")

@@ -16,6 +16,7 @@ class ProgressBar:
     def __init__(self, total: int, stdout: Any) -> None:
         self.total, self.stdout, self.done = total, stdout, 0
         self._began = self._shown = time.monotonic()
+        self._first: tuple[float, int] | None = None  # the end of the first step, which also loads the encoder
 
     def __enter__(self) -> Self:
         return self
@@ -23,6 +24,7 @@ class ProgressBar:
     def step(self, text: str = "", count: int = 1) -> None:
         self.done += count
         now = time.monotonic()
+        self._first = self._first or (now, self.done)
         if self.stdout.isatty():
             self.stdout.write(f"\r\x1b[2K  {self._line(now)}  {text[:40]}", ending="")
             self.stdout.flush()
@@ -33,9 +35,16 @@ class ProgressBar:
 
     def _line(self, now: float) -> str:
         share = min(1.0, self.done / self.total) if self.total else 1.0
-        left = (now - self._began) * (1 - share) / share if share else 0
         bar = "#" * round(WIDTH * share)
-        return f"[{bar:<{WIDTH}}] {self.done}/{self.total}, about {left:.0f} s left"
+        return f"[{bar:<{WIDTH}}] {self.done}/{self.total}{self._left(now)}"
+
+    def _left(self, now: float) -> str:
+        """How long it may still take, told from what came after the first step; nothing while that is too little."""
+        since, before = self._first or (now, self.done)
+        if self.done == before or self.done < self.total / 50:
+            return ""
+        left = (now - since) * max(0, self.total - self.done) / (self.done - before)
+        return f", about {left / 60:.0f} min left" if left > 90 else f", about {left:.0f} s left"
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: BaseException | TracebackType | None) -> None:
         took = time.monotonic() - self._began

@@ -53,7 +53,7 @@ class UploadForm(forms.Form):
         label=_("Addresses"),
         required=False,
         max_length=200_000,
-        help_text=_("Of pages on the web, one a line. The worker fetches them."),
+        help_text=_("Of pages on the web, one a line. The site fetches them."),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
     )
     announced = forms.IntegerField(required=False, min_value=0, max_value=1_000_000, widget=forms.HiddenInput)

@@ -71,7 +71,7 @@ MESSAGES = {
     ),
     "fetch_type": _(
         "At the address is something of the type %(type)s, which cannot be read here. Give the address of a page or of "
-        "a document of one of these kinds: %(kinds)s."
+        "a document of one of these kinds: %(kinds)s, and other source code."
     ),
     "fetch_unknown_host": _("There is no host of the name %(host)s. Check the address."),
     "internal": _(
@@ -145,7 +145,8 @@ MESSAGES = {
         "memory than there is: split it into smaller files, or choose “Try again” once there is more."
     ),
     "unsupported_kind": _(
-        "This kind of file cannot be read here. Save its text as one of these kinds, and upload that: %(kinds)s."
+        "This kind of file cannot be read here. Save its text as one of these kinds, and upload that: %(kinds)s, "
+        "and other source code."
     ),
 }
 

@@ -99,6 +99,8 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("recall"), ordering="recall", empty_value="")
     def recall_shown(self, build: Build) -> str:
         """The share of the nearest passages that it finds."""
+        if build.state != Build.State.READY:
+            return ""
         return f"{number_format(round(100 * build.recall, 1), 1)}\u00a0%" if build.recall is not None else "100\u00a0%"
 
     @admin.display(description=_("duration"), empty_value="")
@@ -112,10 +114,10 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return ""
         if build.obstacle:
             return format_html('<span class="reason">{}</span>', build.obstacle)
-        address, spoken = reverse("admin:index_build_activate", args=[build.pk]), gettext("Let build %s serve") % build
+        address, spoken = reverse("admin:index_build_activate", args=[build.pk]), gettext("Use build %s") % build
         return format_html(
             '<button type="submit" class="button row-button" formaction="{}" aria-label="{}">{}</button>',
-            address, spoken, _("Let serve"),
+            address, spoken, _("Use this build"),
         )  # fmt: skip
 
     @admin.action(description=_("Rebuild the search index"), permissions=["view"])

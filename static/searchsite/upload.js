@@ -7,6 +7,7 @@
   if (!form || !section) return;
   const words = section.dataset;
   const list = section.querySelector(".chosen");
+  const inZone = form.querySelector(".drop-count");
   const line = section.querySelector(".overall-line"), bar = section.querySelector(".overall progress");
   const errors = document.getElementById("upload-errors"), alarm = section.querySelector(".errornote");
   const buttons = Object.fromEntries([...section.querySelectorAll("[data-do]")].map((b) => [b.dataset.do, b]));
@@ -107,10 +108,11 @@
         if (entry.state === "taken") done += 1;
         if (entry.state === "refused") refused += 1;
       }
+      inZone.hidden = !chosen.size; // the list itself may lie below what is seen
       section.hidden = phase === "choosing" && !chosen.size;
       const [template, one] = before ? [words.counted, words.countedOne] : [words.progress, words.progressOne];
       const values = {done: number(done), total: number(total), sent: sized(sent), size: sized(size)};
-      line.textContent = total ? say(total === 1 ? one : template, values) : words.noneFits;
+      line.textContent = inZone.textContent = total ? say(total === 1 ? one : template, values) : words.noneFits;
       bar.hidden = before;
       bar.max = size + total || 1; // empty files count, too
       bar.value = sent + done + refused;

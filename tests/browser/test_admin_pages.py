@@ -112,7 +112,7 @@ def test_one_goes_back_to_the_build_before(site, visit):
     page.click(f"text=Go back to build #{before}")
     page.wait_for_selector(f".messagelist:has-text('Build #{before} serves now.')")
     assert ActiveBuild.objects.get().build.pk == before
-    page.click("button:has-text('Let serve')")
+    page.click("button:has-text('Use this build')")
     page.wait_for_selector(f".messagelist:has-text('Build #{now} serves now.')")
 
 

@@ -124,10 +124,10 @@ def test_it_is_done_from_the_page_and_written_down(two, admin_client):
     listing = reverse("admin:index_build_changelist")
     page = admin_client.get(listing).content.decode()
     assert f"Go back to build {first}" in page
-    assert page.count("Let serve") == 1
+    assert page.count("Use this build") == 1
     page = activate(admin_client, first.pk).content.decode()
     assert f"Build {first} serves now." in page
-    assert "An earlier build serves than the latest." in page
+    assert "An earlier build serves, not the latest." in page
     assert "Go back to build" not in page
     [entry] = Entry.objects.filter(action=Action.BUILD_CHOSEN)
     assert (entry.username, entry.about, entry.details) == ("admin", str(first), {"before": str(second)})
@@ -143,7 +143,7 @@ def test_it_is_for_those_who_may_make_builds(two, client):
     staff = User.objects.create_user("staff", is_staff=True)
     staff.user_permissions.set(Permission.objects.filter(codename="view_build"))
     client.force_login(staff)
-    assert "Let serve" not in client.get(reverse("admin:index_build_changelist")).content.decode()
+    assert "Use this build" not in client.get(reverse("admin:index_build_changelist")).content.decode()
     assert activate(client, first.pk).status_code == 403
     assert client.get(reverse("admin:index_build_activate", args=[first.pk])).status_code == 405
     assert ActiveBuild.objects.get().build == second

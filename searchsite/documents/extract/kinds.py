@@ -5,6 +5,7 @@ import re
 import zipfile
 from pathlib import PurePath
 
+from searchsite.documents.extract import ocr
 from searchsite.documents.extract.text import decode
 from searchsite.documents.extract.zipped import BROKEN_ZIP, METHODS
 from searchsite.documents.problems import Problem
@@ -12,8 +13,9 @@ from searchsite.documents.problems import Problem
 # The kinds as people know them in any language, for the sentence that refuses all others.
 KINDS = (
     "PDF, DOCX, DOC, ODT, PPTX, XLSX, XLS, ODS, CSV, JSONL, HTML, MHT, EPUB, EML, MSG, Markdown, reStructuredText, "
-    "IPYNB, TXT, PNG, JPEG, TIFF, WebP, PY, JS, JAVA, C, SQL, XML, YAML …"
+    "IPYNB, TXT, PNG, JPEG, TIFF, WebP, PY, JS, JAVA, C, SQL, XML, YAML"
 )
+PICTURES = frozenset(["PNG", "JPEG", "TIFF", "WebP"])
 KIND_OF_EXTENSION = {
     ".pdf": "pdf",
     ".docx": "docx",
@@ -101,6 +103,11 @@ HTML_START_WITHIN = 4096  # characters
 MARKUP_NOT_READ = ("{\\rtf", "%!PS")
 
 
+def readable() -> str:
+    """KINDS, as far as they can be read here: pictures only with the OCR extra."""
+    return ", ".join(kind for kind in KINDS.split(", ") if kind not in PICTURES or ocr.available())
+
+
 def identify(data: bytes, name: str) -> tuple[str, bytes]:
     """The kind of a file (a key of READERS), and its content; text now in UTF-8.
 
@@ -127,7 +134,7 @@ def identify(data: bytes, name: str) -> tuple[str, bytes]:
         return found, data
     if named:
         raise Problem("not_what_it_says", extension=extension)
-    raise Problem("unsupported_kind", kinds=KINDS)
+    raise Problem("unsupported_kind", kinds=readable())
 
 
 def _zip_kind(data: bytes, named: str | None) -> str | None:
@@ -142,7 +149,7 @@ def _zip_kind(data: bytes, named: str | None) -> str | None:
                     return kind
     except BROKEN_ZIP as error:
         # Its directory stands at the end: most likely the end is missing.
-        raise Problem("damaged") if named else Problem("unsupported_kind", kinds=KINDS) from error
+        raise Problem("damaged") if named else Problem("unsupported_kind", kinds=readable()) from error
     return next((kind for part, kind in PART_OF_KIND.items() if any(map(part.match, names))), None)
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from urllib.parse import unquote, urlsplit
 
 from searchsite.documents.extract import safe_name
-from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, KINDS, TEXTUAL
+from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, TEXTUAL, readable
 from searchsite.documents.problems import Problem
 
 OPEN_XML = "application/vnd.openxmlformats-officedocument"
@@ -102,7 +102,7 @@ def file_name(url: str, headers: Mapping[str, str]) -> str:
         return name
     ending = _ending(media_type)
     if not ending:
-        raise Problem("fetch_type", type=media_type, kinds=KINDS)
+        raise Problem("fetch_type", type=media_type, kinds=readable())
     kind = KIND_OF_EXTENSION[ending]
     fits = named == kind or named in MORE_PRECISE.get(kind, ())
     return name if fits else safe_name(name + ending)

@@ -23,7 +23,7 @@ from django.conf import settings
 
 from searchsite.documents import uploads
 from searchsite.documents.extract import charsets, safe_name
-from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, KINDS
+from searchsite.documents.extract.kinds import KIND_OF_EXTENSION, readable
 from searchsite.documents.extract.zipped import BROKEN_ZIP, METHODS, PIECE
 from searchsite.documents.problems import Problem, megabytes
 from searchsite.documents.sources import LONGEST_PATH, Found, as_path, as_source
@@ -195,7 +195,7 @@ def check_entry(entry: zipfile.ZipInfo, name: str) -> None:
     if entry.flag_bits & ENCRYPTED:
         raise Problem("archive_password")
     if extension not in KIND_OF_EXTENSION:
-        raise Problem("unsupported_kind", kinds=KINDS)
+        raise Problem("unsupported_kind", kinds=readable())
     uploads.check_size(safe_name(name), entry.file_size)
     if entry.compress_type not in METHODS:
         raise Problem("archive_damaged")

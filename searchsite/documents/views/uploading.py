@@ -14,15 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from searchsite.documents import addresses, uploads
 from searchsite.documents.access import editable_collections, visible_collections
-from searchsite.documents.extract import ocr
-from searchsite.documents.extract.kinds import KINDS
+from searchsite.documents.extract.kinds import readable
 from searchsite.documents.forms import UploadForm
 from searchsite.documents.models import Collection, Tag, Upload, UploadItem
 from searchsite.documents.views import allowed
 
 KNOWN_TAGS = 500  # as many are proposed
 SIZE = re.compile(r"[0-9]{1,15}")
-PICTURES = frozenset(["PNG", "JPEG", "TIFF", "WebP"])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,7 +48,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         "known_tags": tagged.values_list("name", flat=True)[:KNOWN_TAGS],
         "limit_mb": settings.SEARCHSITE_MAX_FILE_MB,
         "archive_limit_mb": settings.SEARCHSITE_MAX_ARCHIVE_MB,
-        "kinds": _kinds(),
+        "kinds": readable(),
     }
     return render(request, "library/upload.html", context)
 
@@ -116,12 +114,6 @@ def unlike(names: Iterable[str]) -> Iterator[str]:
             told_apart = f"{stem} ({count}){dot}{ending}"
         seen.add(told_apart)
         yield told_apart
-
-
-def _kinds() -> str:
-    """What can be read here, as a list: pictures only with the OCR extra."""
-    kinds = KINDS.removesuffix(" …").split(", ")
-    return ", ".join(kind for kind in kinds if kind not in PICTURES or ocr.available())
 
 
 def _begin(form: UploadForm, request: HttpRequest, announced: int) -> Upload:

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.text import slugify
 
 from searchsite.documents import addresses, audited, importing, uploads
-from searchsite.documents.extract.kinds import KINDS
+from searchsite.documents.extract.kinds import readable
 from searchsite.documents.models import Collection, Document, State, Tag
 from searchsite.documents.problems import Problem
 from searchsite.documents.sources.roots import Root, counted, root
@@ -60,7 +60,9 @@ class Command(BaseCommand):
             raise CommandError("--text-column is of a CSV or JSONL file, and none is named.")
         into = collection_named(collection)
         if roots and into is None and not any(map(holds_something, roots)):
-            raise CommandError(f"Nothing to import there: files of these kinds are read: {KINDS}.")
+            raise CommandError(
+                f"Nothing to import there: files of these kinds are read: {readable()}, and other source code."
+            )
         if into is None:
             into = new_collection(collection)
             self.stdout.write(f"Made the collection “{into}”: only its members may read it.")
@@ -94,7 +96,9 @@ class Command(BaseCommand):
         try:
             plan = importing.plan(one, roots, sync=sync, allow_empty=allow_empty)
             if not plan.total and not one.gone and not one.counts:
-                raise CommandError(f"Nothing to import there: files of these kinds are read: {KINDS}.")
+                raise CommandError(
+                    f"Nothing to import there: files of these kinds are read: {readable()}, and other source code."
+                )
             with ProgressBar(plan.total, self.stdout) as bar:
                 told.step = bar.step
                 importing.run(one, plan)

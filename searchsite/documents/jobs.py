@@ -32,6 +32,7 @@ queued = Signal()
 MAX_ATTEMPTS = 5
 CANCELLABLE = ~Q(document=None, item=None)
 RETRY_SECONDS = 5
+LATER_SECONDS = 10
 
 Progress = Callable[[str, int, int], None]
 """(step, done, total): called by a handler as it goes; stored for people to see."""
@@ -45,6 +46,10 @@ def worker_name() -> str:
 
 class Lost(Exception):
     """The job is no longer this worker's: it was cancelled, or given to another."""
+
+
+class Later(Exception):
+    """Raised by a handler: other work is to be done first. The job waits again, and this was no attempt at it."""
 
 
 def add(jobs: list[Job]) -> None:
@@ -146,6 +151,8 @@ def run_next(handlers: Mapping[str, Handler], worker: str) -> Job | None:
     except Lost:
         log.info("job %s (%s) was taken from this worker", job.pk, job.kind)
         job.refresh_from_db()
+    except Later:
+        _requeue(job, LATER_SECONDS, counts=False)
     except Problem as problem:
         _finish(job, State.FAILED, problem)
     except Exception:
@@ -218,14 +225,15 @@ def _finish(job: Job, state: State, problem: Problem | None) -> None:
             _show(job, state, stored)
 
 
-def _requeue(job: Job, wait_seconds: int) -> None:
+def _requeue(job: Job, wait_seconds: int, counts: bool = True) -> None:
     again = timezone.now() + timedelta(seconds=wait_seconds)
     with transaction.atomic():
         _hold([job.document_id], [job.item_id])
         if _like(job).filter(kind=job.kind, state=State.QUEUED).exists():  # saved again: that job does the work
             _mine(job).update(state=State.FAILED, finished=timezone.now(), lease_until=None)
             return
-        if _mine(job).update(state=State.QUEUED, not_before=again, lease_until=None):
+        attempts = F("attempts") - (0 if counts else 1)
+        if _mine(job).update(state=State.QUEUED, not_before=again, lease_until=None, attempts=attempts):
             job.state = State.QUEUED
             _show(job, State.QUEUED)
             transaction.on_commit(lambda: queued.send(sender=Job))

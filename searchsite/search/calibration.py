@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from encoder import EncoderError
+from searchsite.documents import jobs
 from searchsite.documents.jobs import Progress
 from searchsite.documents.models import Change, Document, Job, Passage
 from searchsite.index import backends, follow, lexical_follow
@@ -86,13 +87,16 @@ def _changed_since(number: int) -> int:
 
 
 def calibrate(_job: Job, progress: Progress) -> None:
-    """Ask SENTENCES sentences of the site's documents, and keep what came of it."""
+    """Ask SENTENCES sentences of the site's documents, and keep what came of it. Raises jobs.Later as soon as anything
+    else is to be done: who uploads waits for his document, and nobody for this."""
     change_number = follow.change_number()
     asked = sample()
     with_own: list[Standing] = []
     without: list[Standing] = []
     for done, (sentence, own) in enumerate(asked):
         progress("calibrating", done, len(asked))
+        if jobs.claimable():
+            raise jobs.Later
         both = lexical_follow.tried(partial(_standing_out, sentence, own))
         if both is not None:
             with_own.append(both[0])

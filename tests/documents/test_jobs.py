@@ -57,6 +57,20 @@ def test_progress_told_a_second_time_writes_nothing_and_still_tells_of_a_lost_jo
     assert not went_on
 
 
+def test_a_job_that_gives_way_waits_again_and_no_attempt_is_counted(document):
+    def gives_way(_job, _progress):
+        raise jobs.Later
+
+    before = timezone.now()
+    for _time in range(jobs.MAX_ATTEMPTS + 1):
+        job = run(gives_way)
+        assert (job.state, job.attempts) == (State.QUEUED, 0)
+        assert job.not_before >= before + timedelta(seconds=jobs.LATER_SECONDS)
+        assert jobs.claim("b") is None, "what it gave way to is first"
+        Job.objects.update(not_before=before)
+    assert run(lambda _job, _progress: None).state == State.READY
+
+
 def test_done(document):
     job = run(lambda job, progress: progress("encoding", 3, 4))
     assert (job.state, job.done, job.total, job.percent, job.attempts) == (State.READY, 3, 4, 75, 1)

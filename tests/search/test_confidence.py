@@ -229,6 +229,25 @@ def test_only_the_last_measurements_are_kept_and_too_few_passages_measure_nothin
     assert calibration.thresholds() == measured
 
 
+@pytest.mark.django_db
+def test_what_somebody_waits_for_comes_before_a_measurement(site, public, monkeypatch):
+    monkeypatch.setattr(tasks, "wake_worker", lambda **_signal: None)
+    asked: list[str] = []
+
+    def standing_out(sentence, _own, _lexical):
+        asked.append(sentence)
+        if len(asked) == 3:
+            Document(collection=public, text="Just uploaded.").save()
+            Job.objects.filter(kind=Job.Kind.INGEST).update(state=State.QUEUED)
+
+    monkeypatch.setattr(calibration, "_standing_out", standing_out)
+    Job.queue(Job.Kind.CALIBRATE)
+    job = jobs.run_next(tasks.HANDLERS, "worker")
+    assert (job.kind, job.state, len(asked)) == (Job.Kind.CALIBRATE, State.QUEUED, 3)
+    assert not Calibration.objects.exists()
+    assert jobs.run_next(tasks.HANDLERS, "worker").kind == Job.Kind.INGEST
+
+
 # --- when it is measured ---------------------------------------------------------------------------------------
 
 

@@ -52,7 +52,7 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "serving",
         "passages",
         "encoder",
-        "kind",
+        "kind_shown",
         "recall_shown",
         "size_shown",
         "created",
@@ -88,9 +88,13 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def state_shown(self, build: Build) -> SafeString:
         return state_badge(build.state, build.get_state_display())
 
-    @admin.display(description=_("serving"), boolean=True)
-    def serving(self, build: Any) -> bool:
-        return bool(build.serves)
+    @admin.display(description=_("serving"), empty_value="")
+    def serving(self, build: Any) -> str:
+        return gettext("serves now") if build.serves else ""  # no cross for the others: nothing is wrong with them
+
+    @admin.display(description=_("kind"), ordering="kind")
+    def kind_shown(self, build: Build) -> str:
+        return gettext("exact") if build.kind == "exact" else build.kind
 
     @admin.display(description=_("size"), ordering="size")
     def size_shown(self, build: Build) -> str:

@@ -20,7 +20,7 @@ from searchsite.documents.shown import percent_of, state_badge
 from searchsite.documents.views.allowed import REVISION_TEXTS
 from searchsite.documents.views.asked import line, number
 from searchsite.documents.views.upload_page import Tab
-from searchsite.search.facets import kind_name
+from searchsite.search.templatetags.passages import kind_name
 
 A_PAGE = 50
 TABS: dict[str, str | Promise] = {

@@ -78,9 +78,12 @@ def change(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     try:
         with _managed(request, collection):
             member = get_object_or_404(Membership, collection=collection, pk=pk)
-            member.role = role
-            member.save()
-        messages.success(request, _("The role of “%s” is changed.") % member)
+            changed = member.role != role
+            if changed:
+                member.role = role
+                member.save()
+        if changed:
+            messages.success(request, _("The role of “%s” is changed.") % member)
     except NoManager:
         messages.error(request, _last_manager())
     return _onward(request, collection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -45,6 +46,19 @@ def test_what_the_checks_refuse_ends_it_with_a_sentence(options: tuple[str, ...]
         assert up.wait(60) == 1
         assert "SEARCHSITE_RERANKER is 'nowhere', but no folder of that name holds a checkpoint" in site.log()
         assert "Traceback" not in site.log()
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="only Linux groups processes by sessions")
+def test_the_worker_comes_second_also_where_sessions_share_the_processors(tmp_path) -> None:
+    with Site(tmp_path) as site:
+        up = psutil.Process(site.start("manage.py", "up").pid)
+        worker = wait_until(
+            lambda: [one for one in up.children() if "worker" in one.cmdline() and one.nice() > 0], what="the worker"
+        )[0]
+        (web,) = (one for one in up.children() if "gunicorn" in " ".join(one.cmdline()))
+        own = [Path(f"/proc/{one.pid}/autogroup").read_text().split() for one in (worker, web)]
+        assert [int(niceness) for *_group, niceness in own] == [10, 0]
 
 
 @pytest.mark.processes

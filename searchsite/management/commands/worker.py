@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,9 +19,20 @@ from searchsite.index import lexical_follow
 from searchsite.processes import UNUSABLE
 
 LEXICAL_SECONDS = 0.5  # between looks at whether something has changed that the lexical index must be told
+NICENESS = 10
 END_SECONDS = 10.0  # that the thread which tells it may take to end
 
 log = logging.getLogger(__name__)
+
+
+def come_second() -> None:
+    """Let the web server go first where both want the processors."""
+    os.nice(NICENESS)
+    # Where Linux shares the processors among sessions first, niceness counts only within one (sched(7), "autogroup"),
+    # and under `manage.py up` each process leads its own. In a session that others belong to, it is enough.
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 class Command(BaseCommand):
@@ -42,7 +55,7 @@ class Command(BaseCommand):
         # Imported here: its module reads the settings of the task database.
         from django_tasks_db.management.commands.db_worker import Worker
 
-        os.nice(10)
+        come_second()
         name = jobs.worker_name()
         stop = threading.Event()
         tasks.upkeep(name)

@@ -12,11 +12,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from searchsite.documents.models import Document
 from searchsite.search import facets
 from searchsite.search.marks import Piece
 from searchsite.search.retrieve import Found
-from searchsite.search.templatetags.places import language_name
+from searchsite.search.templatetags.places import language_name, place
 
 register = template.Library()
 
@@ -27,15 +26,67 @@ def kind_name(kind: str) -> str:
     return facets.kind_name(facets.GROUP_OF.get(kind, kind))
 
 
-@register.filter
-def path_below(found: Found, document: Document) -> str:
-    """The headings above a passage, without the title of its document where that is the first."""
-    path = found.passage.heading_path
-    return " › ".join(path[1:] if path[:1] == [document.shown_title] else path)
+WHERE = """<div class="where">
+  <span>{}{}</span>{}
+</div>"""
+HOW_NEAR = (
+    '<span class="likeness" title="{}"><svg viewBox="0 0 100 10" width="50" height="5" aria-hidden="true">'
+    '<rect class="all" width="100" height="10" rx="5"/><rect class="part" width="{}" height="10" rx="5"/></svg> '
+    '<span class="unseen">{}</span> {}</span>'
+)
+TEXT = """
+<blockquote class="passage" lang="{}">{}</blockquote>
+"""
+MORE = """<div class="more">{}
+  {}
+  <a href="{}similar/?passage={}">{}</a>
+  <button type="button" class="copy" data-link="{}?passage={}#passage" data-copied="{}">{}</button></div>"""
 
 
-@register.filter
-def facts(found: Found) -> SafeString:
+@register.simple_tag(takes_context=True)
+def passage(context: template.Context, found: Found) -> SafeString:
+    """One passage that was found: where it stands, how near it is, what it says. In the context stand what
+    search/_results.html has: the `result` that it belongs to, `address`, `question`, `asked`, `page`, and `answer`."""
+    own, address, best = found.passage, context["address"], found is context["result"].best
+    why = ""
+    if context["question"] and context["answer"].query.text:
+        href = format_html("{}why/?passage={}&amp;q={}", address, own.pk, context["asked"])
+        why = format_html('<a class="why" href="{}">{}</a>', href, gettext("Why this result?"))
+    return (
+        format_html(WHERE, *_where(context, found, best), _how_near(found, context["question"]))
+        + format_html(TEXT, own.language if own.language != "other" else "", passage_text(found.lines))
+        + format_html(
+            *(MORE, _facts(found) if best else "", why, address, own.pk, gettext("More like this")),
+            *(address, own.pk, gettext("Copied"), gettext("Copy link")),
+        )
+    )
+
+
+def _where(context: template.Context, found: Found, best: bool) -> tuple[SafeString, SafeString | str]:
+    """The collection or, of a further passage, a link to it; with the headings above it, but for its document's title
+    where that is the first; and its page."""
+    own, document = found.passage, context["result"].document
+    path = own.heading_path
+    below = " › ".join(path[1:] if path[:1] == [document.shown_title] else path)
+    if best:
+        headings = format_html(' <span lang="">› {}</span>', below) if below else ""
+        where = format_html("{}{}", document.collection.name, headings)
+    else:
+        asked = format_html("&amp;q={}", context["asked"]) if context["question"] else ""
+        page = format_html("&amp;page={}", context["page"]) if context["page"] > 1 else ""
+        href = format_html("{}?passage={}{}{}#passage", context["address"], own.pk, asked, page)
+        where = format_html('<a href="{}" lang="">{}</a>', href, below or document.shown_title)
+    return where, format_html(" · {}", place(own.page, own.revision.kind)) if own.page else ""
+
+
+def _how_near(found: Found, question: str) -> SafeString | str:
+    if not (found.score or found.likeness):
+        return ""
+    said = said_of_likeness(found, question)
+    return format_html(HOW_NEAR, said, found.likeness, gettext("likeness"), cosine(found))
+
+
+def _facts(found: Found) -> SafeString:
     """In which language a passage is, of what kind its file, and of when."""
     revision = found.passage.revision
     day = revision.written or timezone.localdate(revision.live_for.updated)

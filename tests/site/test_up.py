@@ -58,7 +58,7 @@ def test_the_worker_comes_second_also_where_sessions_share_the_processors(tmp_pa
         )[0]
         (web,) = (one for one in up.children() if "gunicorn" in " ".join(one.cmdline()))
         own = [Path(f"/proc/{one.pid}/autogroup").read_text().split() for one in (worker, web)]
-        assert [int(niceness) for *_group, niceness in own] == [10, 0]
+        assert [int(niceness) for *_group, niceness in own] == [5, 0]
 
 
 @pytest.mark.processes

@@ -20,6 +20,7 @@ from searchsite.processes import UNUSABLE
 
 LEXICAL_SECONDS = 0.5  # between looks at whether something has changed that the lexical index must be told
 NICENESS = 10
+NICENESS_OF_SESSION = 5  # a quarter of a core that others want, too: with 10 a tenth, and imports would starve
 END_SECONDS = 10.0  # that the thread which tells it may take to end
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def come_second() -> None:
     # and under `manage.py up` each process leads its own. In a session that others belong to, it is enough.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(NICENESS))
+            Path("/proc/self/autogroup").write_text(str(NICENESS_OF_SESSION))
 
 
 class Command(BaseCommand):

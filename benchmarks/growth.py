@@ -69,21 +69,23 @@ def drawing(sites: Sequence[Figures]) -> str:
     width, height, left, bottom, side = 720, 360, 60, 40, 230
     sizes = [site["passages"] for site in sites]
     names = [name for name in sites[0] if name != "passages"]
-    highest = sizes[-1] / sizes[0]
+    larger = sizes[-1] / sizes[0]
+    ratios = {name: [site[name] / max(sites[0][name], 1e-9) for site in sites] for name in names}
+    highest = max(larger, *(ratio for own in ratios.values() for ratio in own))
 
     def place(size: float, ratio: float) -> tuple[float, float]:
-        across = math.log(size / sizes[0]) / math.log(highest)
+        across = math.log(size / sizes[0]) / math.log(larger)
         up = math.log(max(ratio, 0.5) / 0.5) / math.log(highest / 0.5)
         return left + across * (width - left - side), (height - bottom) * (1 - up) + 10
 
     def line(points: Sequence[tuple[float, float]], style: str) -> str:
         return f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}" fill="none" {style}/>'
 
-    drawn = [line([place(sizes[0], 1), place(sizes[-1], highest)], 'stroke="#888" stroke-dasharray="2 4"')]
+    drawn = [line([place(sizes[0], 1), place(sizes[-1], larger)], 'stroke="#888" stroke-dasharray="2 4"')]
     ends: list[tuple[float, str, str]] = []
     for number, name in enumerate(names):
         colour = f"hsl({number * 360 // len(names)} 65% 45%)"
-        points = [place(site["passages"], site[name] / max(sites[0][name], 1e-9)) for site in sites]
+        points = [place(size, ratio) for size, ratio in zip(sizes, ratios[name], strict=True)]
         drawn.append(line(points, f'stroke="{colour}" stroke-width="2"'))
         ends.append((points[-1][1], name, colour))
     lowest = 0.0

@@ -108,11 +108,12 @@
         if (entry.state === "taken") done += 1;
         if (entry.state === "refused") refused += 1;
       }
-      inZone.hidden = !chosen.size; // the list itself may lie below what is seen
       section.hidden = phase === "choosing" && !chosen.size;
       const [template, one] = before ? [words.counted, words.countedOne] : [words.progress, words.progressOne];
       const values = {done: number(done), total: number(total), sent: sized(sent), size: sized(size)};
-      line.textContent = inZone.textContent = total ? say(total === 1 ? one : template, values) : words.noneFits;
+      line.textContent = total ? say(total === 1 ? one : template, values) : words.noneFits;
+      inZone.hidden = !before || !chosen.size; // what is chosen, since the list itself may lie below what is seen
+      inZone.textContent = before ? line.textContent : "";
       bar.hidden = before;
       bar.max = size + total || 1; // empty files count, too
       bar.value = sent + done + refused;

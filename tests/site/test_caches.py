@@ -172,6 +172,8 @@ HARMLESS = {
     "searchsite/search/examples.py:django.core.cache": "titles, by the collections seen, and asked of these again",
     "searchsite/search/explain.py:django.core.cache": "shares of words, by the text's hash and the question's vector",
     "searchsite/search/candidates.py:_day": "a day, by the text of a time and the zone",
+    "searchsite/search/conditions.py:ids": "documents that meet conditions, as long as one answer is being made",
+    "searchsite/search/query.py:parse": "what a question asks for, by its text, which is all that it depends on",
     "searchsite/search/keywords.py:_terms": "terms of a word, by the word",
 }
 

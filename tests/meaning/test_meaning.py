@@ -43,9 +43,7 @@ def demo(django_db_setup, django_db_blocker, tmp_path_factory):
     """The demo, loaded once for the module by the command that `make run` uses, and taken away again."""
     from django.test import override_settings
 
-    from searchsite.documents.models import Change, ChangeCounter, Collection, Job
     from searchsite.index import backends, follow
-    from searchsite.index.models import ActiveBuild, Build
 
     folder = tmp_path_factory.mktemp("demo")
     with (
@@ -63,9 +61,7 @@ def demo(django_db_setup, django_db_blocker, tmp_path_factory):
         call_command("demo")
         backends.forget()
         yield folder
-        ActiveBuild.objects.all().delete()
-        for model in (Build, Job, Collection, Change, ChangeCounter):
-            model.objects.all().delete()
+        call_command("flush", interactive=False, verbosity=0)
         follow.forget()
         backends.forget()
 

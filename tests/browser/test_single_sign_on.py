@@ -28,6 +28,7 @@ def test_the_button_leads_to_the_provider_and_back_to_where_one_was(chromium, tm
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         provider.says(sub="u-1", preferred_username="ada")
         page.goto(f"{base}/?q=apples")
+        page.click(".menu")
         page.click("nav >> text=Sign in")
         assert page.evaluate(OVERFLOW) <= 0
         page.click("text=Sign in with Acme")

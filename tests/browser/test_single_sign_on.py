@@ -33,6 +33,7 @@ def test_the_button_leads_to_the_provider_and_back_to_where_one_was(chromium, tm
         assert page.evaluate(OVERFLOW) <= 0
         page.click("text=Sign in with Acme")
         page.wait_for_url(f"{base}/?q=apples")
+        page.click(".menu")
         assert page.is_visible("text=Sign out")
         cookie = next(one for one in context.cookies() if one["name"] == "sessionid")
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")

@@ -87,8 +87,9 @@ def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_is_found(folder: Pa
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(os, "scandir", scandir)
-    listing = files_in(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", scandir)
+        listing = files_in(folder)
     assert [one.name for one in listing] == ["b.md"]
     assert [(one.path, one.reason) for one in listing.unlistable] == [(str(folder / "docs"), "Permission denied")]
 

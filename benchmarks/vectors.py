@@ -37,7 +37,7 @@ ASKED = 400
 OF_A_DOCUMENT = 10  # passages
 COLLECTIONS = 50  # the n-th of which is as large as the first divided by n
 PART = 20_000
-PEERS = {"hnswlib": "0.8.0", "usearch": "2.21.0"}
+PEERS = {"hnswlib": ("hnswlib==0.8.0",), "usearch": ("usearch==2.21.0", "simsimd==6.5.16")}
 SHARES = (0.001, 0.01, 0.1, 0.5)
 
 
@@ -205,9 +205,9 @@ def change(made: FaissStore, vectors: Matrix, questions: Matrix) -> None:
 
 
 def peers(folder: Path) -> Iterator[str]:
-    for name, version in PEERS.items():
+    for name, packages in PEERS.items():
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), f"{name}=={version}"],
+            [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), *packages],
             check=False, capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode:

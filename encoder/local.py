@@ -171,9 +171,8 @@ class Encoder:
         """As `_forward`, of what is little beside whatever else is asked at the moment."""
 
         def forward(joined: list[Window]) -> list[tuple[Tensor, Tensor]]:
-            order = sorted(
-                range(len(joined)), key=lambda place: -len(joined[place].ids)
-            )  # those of one length are one run
+            # Those of one length stand together, and are one run.
+            order = sorted(range(len(joined)), key=lambda place: -len(joined[place].ids))
             pooled, states = self._forward([joined[place] for place in order])
             made = dict(zip(order, zip(pooled, states, strict=True), strict=True))
             return [made[place] for place in range(len(joined))]

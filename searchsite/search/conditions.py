@@ -37,9 +37,6 @@ class Documents:
     @cached_property
     def ids(self) -> Ids:
         """Of all of them in the collections that are searched, ascending. Takes the longer the more there are."""
-        return self._all()
-
-    def _all(self) -> Ids:
         import numpy as np
 
         return np.fromiter(self._ids(self._meeting.filter(collection__in=self._collections)), np.int64)

@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-r
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py prepare
-	@$(BIN)/python manage.py demo
+	@$(BIN)/python manage.py demo --wait handbook
 	@exec $(BIN)/python manage.py up
 
 test: $(VENV)/.installed-dev

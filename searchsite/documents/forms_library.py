@@ -70,7 +70,7 @@ def slug_for(name: str) -> str:
 class MemberForm(forms.Form):
     """A person or a group that becomes a member. `found`, once it is valid: the membership, not saved yet."""
 
-    name = forms.CharField(label=_("Name"), max_length=254, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = forms.CharField(max_length=254, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.READER)
     found: Membership
 
@@ -78,7 +78,7 @@ class MemberForm(forms.Form):
         """kind: "person" or "group"."""
         super().__init__(*args, **{**options, "prefix": kind})
         self.collection, self.kind = collection, kind
-        self.fields["name"].label = _("User name or e-mail") if kind == "person" else _("Name of the group")
+        self.fields["name"].label = _("Username or e-mail") if kind == "person" else _("Name of the group")
         self.fields["name"].widget.attrs["list"] = f"known-{kind}"
 
     def clean_name(self) -> str:
@@ -107,9 +107,9 @@ def _person(name: str) -> Account:
     meant = Q(username=name) | Q(email__iexact=name)
     reached = list(Account.objects.filter(meant, is_active=True)[:2])
     if len(reached) > 1:
-        raise forms.ValidationError(_("Several people have the e-mail “%s”. Type the user name instead.") % name)
+        raise forms.ValidationError(_("Several people have the e-mail “%s”. Type the username instead.") % name)
     if not reached:
-        sentence = _("Nobody here is called “%s”. Type the whole user name or e-mail, as the account has it.")
+        sentence = _("Nobody here is called “%s”. Type the whole username or e-mail, as the account has it.")
         raise forms.ValidationError(sentence % name)
     return reached[0]
 

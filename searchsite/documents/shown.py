@@ -78,3 +78,8 @@ def with_reason(state: SafeString, reason: str) -> SafeString:
 def percent_of(done: int | None, total: int | None) -> int | None:
     """How far a job is, in percent; None while that is not known."""
     return 100 * (done or 0) // total if total else None
+
+
+def with_unit(figure: str, unit: str) -> SafeString:
+    """A figure of a list; what it counts is said where the list has no head, on a phone (admin.css)."""
+    return format_html('{} <span class="phone">{}</span>', figure, unit)

@@ -22,13 +22,13 @@ from django.views.decorators.http import require_POST
 from searchsite.documents.access import visible_documents
 from searchsite.documents.admin import state_badge
 from searchsite.documents.models import Job
-from searchsite.documents.shown import spent
+from searchsite.documents.shown import grouped, spent, with_unit
 from searchsite.index import serving
 from searchsite.index.models import ActiveBuild, Build
 from searchsite.people import audit
 from searchsite.people.models import Action
 
-OF_ALL = ("passages", "size", "size_shown", "change_number")
+OF_ALL = ("passages", "passages_shown", "size", "size_shown", "change_number")
 """What tells how much there is in all, and so how much is hidden: for superusers."""
 
 
@@ -50,7 +50,7 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "__str__",
         "state_shown",
         "serving",
-        "passages",
+        "passages_shown",
         "encoder",
         "kind_shown",
         "recall_shown",
@@ -92,6 +92,10 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def serving(self, build: Any) -> str:
         return gettext("serves now") if build.serves else ""  # no cross for the others: nothing is wrong with them
 
+    @admin.display(description=_("passages"), ordering="passages")
+    def passages_shown(self, build: Build) -> SafeString:
+        return with_unit(grouped(build.passages), gettext("passages"))
+
     @admin.display(description=_("kind"), ordering="kind")
     def kind_shown(self, build: Build) -> str:
         return gettext("exact") if build.kind == "exact" else build.kind
@@ -101,11 +105,12 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return filesizeformat(build.size)
 
     @admin.display(description=_("recall"), ordering="recall", empty_value="")
-    def recall_shown(self, build: Build) -> str:
+    def recall_shown(self, build: Build) -> SafeString | str:
         """The share of the nearest passages that it finds."""
         if build.state != Build.State.READY:
             return ""
-        return f"{number_format(round(100 * build.recall, 1), 1)}\u00a0%" if build.recall is not None else "100\u00a0%"
+        percent = number_format(round(100 * build.recall, 1), 1) if build.recall is not None else "100"
+        return with_unit(f"{percent}\u00a0%", gettext("recall"))
 
     @admin.display(description=_("duration"), empty_value="")
     def duration(self, build: Build) -> str:

@@ -27,7 +27,7 @@
   const bytesOnly = new Intl.NumberFormat(language, {style: "unit", unit: "byte", unitDisplay: "long"});
   const number = (n) => whole.format(n);
   function sized(bytes) { // as Django's filesizeformat
-    if (bytes < KB) return bytesOnly.format(bytes);
+    if (bytes < KB) return bytesOnly.format(bytes).replace(/(\d)\s*(\D+)$/, "$1\u00a0$2"); // Chinese has no space there
     const [unit, name] = [[GB, "GB"], [MB, "MB"], [KB, "KB"]].find(([least]) => bytes >= least);
     return `${tenths.format(bytes / unit)}\u00a0${name}`;
   }

@@ -198,7 +198,7 @@ def test_the_index_tells_no_number_of_what_is_hidden(browser, admin_client, site
     response = browser.get(listing)
     assert response.context["live_documents"] == 1
     page = text_of(response).partition('id="content"')[2]
-    assert "column-passages" not in page
+    assert "column-passages_shown" not in page
     assert "Passages" not in page
     build = response.context["cl"].result_list[0]
     assert "Passages" not in text_of(browser.get(url("index_build_change", build.pk)))

@@ -132,7 +132,7 @@ def test_who_calls_himself_by_anothers_address_does_not_become_a_member_in_his_s
     boss = User.objects.create_user("boss", email="Boss@example.com")
     page = add_member(client, "boss@example.com")
     assert page.status_code == 200
-    assert "Type the user name instead." in page.content.decode()
+    assert "Type the username instead." in page.content.decode()
     assert not Membership.objects.exclude(user=manager).exists()
     add_member(client, "boss")
     assert Membership.objects.exclude(user=manager).get().user == boss

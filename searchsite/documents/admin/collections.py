@@ -15,11 +15,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from searchsite.documents.access import User, managed_collections, visible_collections, visible_documents
 from searchsite.documents.admin.within import WithinRoles
 from searchsite.documents.models import Collection, Document, Job, Membership, Role, Tag
+from searchsite.documents.shown import grouped, with_unit
 
 
 class DeletingWhole(WithinRoles):
@@ -157,7 +159,7 @@ class CollectionAdmin(DeletingWhole):
     @admin.display(description=_("documents"))
     def document_count(self, collection: Collection) -> SafeString:
         address = reverse("admin:documents_document_changelist")
-        count = Document.objects.filter(collection=collection).count()
+        count = with_unit(grouped(Document.objects.filter(collection=collection).count()), gettext("documents"))
         return format_html('<a href="{}?collection__id__exact={}">{}</a>', address, collection.pk, count)
 
     def has_rebuild_permission(self, request: HttpRequest) -> bool:
@@ -202,5 +204,5 @@ class TagAdmin(DeletingWhole):
     @admin.display(description=_("documents"), ordering="documents_with_it")
     def document_count(self, tag: Tag) -> SafeString:
         address = reverse("admin:documents_document_changelist")
-        count = getattr(tag, "documents_with_it", 0)
+        count = with_unit(grouped(getattr(tag, "documents_with_it", 0)), gettext("documents"))
         return format_html('<a href="{}?tags__id__exact={}">{}</a>', address, tag.pk, count)

@@ -36,6 +36,7 @@ class UploadList(ChangeList):
 class UploadAdmin(WithinRoles):
     list_display = ("number", "collection", "tags_shown", "added_by", "created", "summary")
     list_display_links = None
+    empty_value_display = ""
     list_filter = (("collection", VisibleCollections),)
     list_select_related = ("collection", "added_by")
     list_per_page = 50

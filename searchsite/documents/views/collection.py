@@ -36,11 +36,13 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     asked = listing.Asked.of(request.GET, editor)
     documents = listing.documents_in(collection, asked, editor)
     shown = Paginator(documents, listing.A_PAGE).get_page(asked.page or 1)
+    rows = listing.rows(shown.object_list, editor)  # type: ignore[arg-type]
     context = {
         **standing,
         "asked": asked,
         "shown": shown,
-        "rows": listing.rows(shown.object_list, editor),  # type: ignore[arg-type]
+        "rows": rows,
+        "fetched": any(row.document.url for row in rows),
         **(_for_editors(request, collection, asked) if editor else {}),
     }
     return render(request, "library/collection.html", context)

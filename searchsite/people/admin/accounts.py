@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from searchsite.people.admin.lookups import ByTheirOwn
@@ -25,6 +26,8 @@ from searchsite.people.links import days_valid, password_path
 from searchsite.people.models import Action
 
 ONLY_SUPERUSERS_CHANGE = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+*_ABOVE, _PERMISSIONS, _DATES = UserAdmin.fieldsets or ()
 
 for _model in (User, Group):
     admin.site.unregister(_model)
@@ -35,6 +38,12 @@ class AccountAdmin(ByTheirOwn, UserAdmin):  # type: ignore[type-arg]
     change_form_template = "people/admin_account.html"
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
     readonly_fields = ("last_login", "date_joined")  # what happened is not for anybody to change
+    fieldsets = (
+        *_ABOVE,
+        (_PERMISSIONS[0], {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        (_("Single permissions"), {"fields": ("user_permissions",), "classes": ("collapse",)}),  # many, seldom needed
+        _DATES,
+    )
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_look_after(request, obj)

@@ -25,7 +25,7 @@ KEYS = {
     "is_active": _("active"),
     "is_staff": _("staff"),
     "is_superuser": _("superuser"),
-    "username": _("user name"),
+    "username": _("username"),
     "email": _("e-mail"),
     "name": _("name"),
     "slug": _("short name"),
@@ -75,6 +75,7 @@ LONGEST = 200  # characters of one value
 class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("when_shown", "who", "what", "about", "in_words", "collection", "address")
     list_display_links = None
+    empty_value_display = ""
     list_filter = ("action", "when")
     search_fields = ("username", "about", "collection", "address")
     search_help_text = _("A user's name, what it is about, a collection, or an IP address.")

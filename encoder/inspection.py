@@ -134,23 +134,31 @@ def _described(folder: Path, models_dir: Path, how: How) -> tuple[Description, s
 
 def _refusal(loaded: "Loaded", description: Description) -> str | None:
     """Why the site would not take the checkpoint as an encoder, in the words of `encoder.loading`."""
+    try:
+        _refuse(loaded, description)
+    except EncoderError as error:
+        return str(error)
+    return None
+
+
+def _refuse(loaded: "Loaded", description: Description) -> None:
     from encoder.loading import refuse_gaps
 
     if loaded.loading.how == "config":
-        return "Built from a configuration alone, all weights are made up at random: to look at, never to serve."
+        raise EncoderError(
+            "Built from a configuration alone, all weights are made up at random: to look at, never to serve."
+        )
     if loaded.loading.how == "state-dict":
-        return 'The site loads whole checkpoints only, as "checkpoint" does: see there whether this one can serve.'
+        raise EncoderError(
+            'The site loads whole checkpoints only, as "checkpoint" does: see there whether this one can serve.'
+        )
     assert description.folder is not None
     body = loaded.model.base_model
     gaps = {*loaded.loading.missing, *(one.name for one in loaded.loading.mismatched)}
     if body is not loaded.model:  # a head is not needed to encode
         prefix = f"{loaded.model.base_model_prefix}."
         gaps = {key.removeprefix(prefix) for key in gaps if key.startswith(prefix)}
-    try:
-        refuse_gaps(description.folder, body, gaps, description.pooling == "tanh")
-    except EncoderError as error:
-        return str(error)
-    return None
+    refuse_gaps(description.folder, body, gaps, description.pooling == "tanh")
 
 
 def _serving(description: Description, refusal: str | None) -> Serving:

@@ -122,6 +122,8 @@ SENTENCES = (
         "comes from again, in the version that requirements-weights.txt names."
     ),
     _("%(path)s cannot be read as a tokenizer (%(error)s). Copy the checkpoint again."),
+    _("Built from a configuration alone, all weights are made up at random: to look at, never to serve."),
+    _('The site loads whole checkpoints only, as "checkpoint" does: see there whether this one can serve.'),
 )
 PLACE = re.compile(r"(%\(\w+\)s)")
 

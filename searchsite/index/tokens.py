@@ -49,5 +49,5 @@ def likenesses(question: Matrix, passages: Mapping[int, bytes]) -> dict[int, flo
 
 def stored(passages: Sequence[int], fingerprint: str) -> dict[int, bytes]:
     """The codes of these passages that the database has, by their ids."""
-    found = TokenCodes.objects.filter(vector__passage_id__in=passages, vector__fingerprint=fingerprint)
+    found = TokenCodes.objects.filter(vector__passage__among=passages, vector__fingerprint=fingerprint)
     return {pk: bytes(data) for pk, data in found.values_list("vector__passage_id", "data")}

@@ -42,7 +42,7 @@ def permitted(ranked: Sequence[Ranked], visible: QuerySet[Collection]) -> list[C
         # By primary keys: asked for with the collections, databases without statistics go through every document of
         # these. Dates come as text, as most of the time went into making objects of them.
         dated = Coalesce(Cast("live_revision__written", CharField()), Cast("updated", CharField()))
-        live = Document.objects.filter(pk__in={one.document for one in some}, live_revision__isnull=False).order_by()
+        live = Document.objects.filter(pk__among={one.document for one in some}, live_revision__isnull=False).order_by()
         rows = live.values_list("pk", "collection", "live_revision__kind", "live_revision__language", dated)
         facts = {row[0]: row for row in rows if row[1] in allowed}
         zone = timezone.get_current_timezone_name()

@@ -49,7 +49,7 @@ class Documents:
             some = new[first : first + READ_AT_ONCE]
             self._looked_up |= dict.fromkeys(some, False)
             # By their ids alone: see candidates.permitted.
-            self._looked_up |= dict.fromkeys(self._ids(self._meeting.filter(pk__in=some)), True)
+            self._looked_up |= dict.fromkeys(self._ids(self._meeting.filter(pk__among=some)), True)
         return {document for document in asked if self._looked_up[document]}
 
     def _ids(self, documents: QuerySet[Document]) -> Iterable[int]:

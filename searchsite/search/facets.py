@@ -68,7 +68,7 @@ def count(asked: str, query: Query, candidates: Sequence[Candidate], visible: Qu
     first = candidates[:COUNTED]
     documents = {one.document: one for one in first}.values()
     names = {pk: (name, slug) for pk, name, slug in visible.values_list("pk", "name", "slug")}
-    tagged = Document.tags.through.objects.filter(document__in=[one.document for one in documents])
+    tagged = Document.tags.through.objects.filter(document__among=[one.document for one in documents])
     times = dict(tagged.values_list("tag__name").annotate(Count("pk")).order_by())
 
     def by(field: str) -> Callable[[str], str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PER_PAGE = 10
 MAX_PAGES = 20
 SNIPPETS = 3  # passages of a document that are shown
+PERMITTED_AT_ONCE = 260  # some more than are counted, as the first page mostly needs no others
 FEW = 10_000  # ids that a database is asked for at once
 User = AbstractBaseUser | AnonymousUser
 
@@ -84,7 +85,7 @@ class Answer:
     while_typing: str = ""
     """The same without the word at its end, which may be half typed."""
     nothing: bool = False
-    """Whether nothing of all that was found, on whatever page, matches well."""
+    """Whether nothing of all that is counted, on whatever page, matches well."""
 
     @property
     def good(self) -> list[Result]:
@@ -144,7 +145,7 @@ def _answer(ask: Ask, lexical: LexicalIndex | None) -> Answer:
         facets.count(ask.text, ask.query, candidates, visible_collections(ask.user)),
         suggestion,
         spelling.while_typing(ask.text, suggestion),
-        not any(one.ranked.passage in strong for own in documents.values() for one in own[:1]),
+        not any(own[0].ranked.passage in strong for own in by_document(candidates[: facets.COUNTED], 1).values()),
     )
 
 
@@ -162,10 +163,13 @@ def _candidates(ask: Ask, question: Question, asked_of: Sources) -> list[Candida
         ranked, more = ranking.looked_up(question, asked_of, depth, ask.scope.collections)
         # What only a deeper look finds comes behind, whatever its score: else pages would not follow each other.
         found = [one for one in ranked if one.passage not in seen]
-        candidates += permitted(found if seen else ranking.reranked(question, asked_of, found), searched)
+        ordered = found if seen else ranking.reranked(question, asked_of, found)
+        for first in range(0, len(ordered), PERMITTED_AT_ONCE):
+            candidates += permitted(ordered[first : first + PERMITTED_AT_ONCE], searched)
+            if len(candidates) > facets.COUNTED and len({one.document for one in candidates}) > documents:
+                return candidates
         seen.update(one.passage for one in found)
-        enough = len(candidates) > facets.COUNTED and len({one.document for one in candidates}) > documents
-        if enough or not more or depth >= MAX_DEPTH:
+        if not more or depth >= MAX_DEPTH:
             return candidates
         depth *= 4
 
@@ -288,7 +292,7 @@ def _explained(ask: Ask, passage: Passage, lexical: LexicalIndex | None) -> Expl
 def hydrate(user: User, ranked: Sequence[int]) -> list[Passage]:
     """The passages with these ids in their order, without those that the database says are not the user's to see."""
     passages = (
-        Passage.objects.filter(pk__in=ranked, revision__live_for__isnull=False)
+        Passage.objects.filter(pk__among=ranked, revision__live_for__isnull=False)
         .select_related("revision__live_for__collection")
         .defer("revision__text", "revision__headings", "revision__preformatted", "revision__live_for__text")
         .in_bulk()

@@ -31,8 +31,8 @@ def sources(scope: Collection[int] | None, lexical: LexicalIndex | None) -> Sour
 def texts(scope: Collection[int] | None, passages: Sequence[int]) -> dict[int, str]:
     """What was encoded for those of these passages that are live in these collections, by their ids."""
     # In two steps, each by primary keys: see candidates.permitted.
-    rows = list(Passage.objects.filter(pk__in=passages).values_list("pk", "revision", "heading_path", "text"))
-    live = Revision.objects.filter(pk__in={row[1] for row in rows}, live_for__isnull=False)
+    rows = list(Passage.objects.filter(pk__among=passages).values_list("pk", "revision", "heading_path", "text"))
+    live = Revision.objects.filter(pk__among={row[1] for row in rows}, live_for__isnull=False)
     titles = {
         pk: encoded or title
         for pk, encoded, title, collection in live.values_list("pk", "encoded_title", "title", "live_for__collection")

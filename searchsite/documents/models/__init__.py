@@ -1,5 +1,6 @@
 """What the site holds: collections, documents, their revisions and passages, and the work still to be done on them."""
 
+from searchsite.documents.models import among  # noqa: F401
 from searchsite.documents.models.changes import Change, ChangeCounter
 from searchsite.documents.models.documents import Collection, Document, DocumentQuerySet, Tag
 from searchsite.documents.models.members import Membership, Role

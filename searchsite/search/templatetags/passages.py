@@ -4,12 +4,13 @@ pause in typing."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from searchsite.search import facets
@@ -99,13 +100,14 @@ def _facts(found: Found) -> SafeString:
 @register.filter
 def passage_text(lines: Sequence[Iterable[Piece]]) -> SafeString:
     """The lines of a passage, with its sentence and its keywords marked."""
-    joined = ((format_html_join("", "{}", ((_piece(one),) for one in line)),) for line in lines)
-    return format_html_join("", "<span>{}</span>", joined)
+    # Joined here: some hundred pieces stand on a page, and format_html takes ten times as long for each.
+    return mark_safe("".join(f"<span>{''.join(map(_piece, line))}</span>" for line in lines))  # noqa: S308
 
 
 def _piece(piece: Piece) -> str:
-    text = format_html("<b>{}</b>", piece.text) if piece.keyword else piece.text
-    return format_html("<mark>{}</mark>", text) if piece.meaning else text
+    text = escape(piece.text)
+    text = f"<b>{text}</b>" if piece.keyword else text
+    return f"<mark>{text}</mark>" if piece.meaning else text
 
 
 @register.filter

@@ -25,7 +25,7 @@ test: $(VENV)/.installed-dev
 test-whole: $(VENV)/.installed-dev
 	SEARCHSITE_TEST_WHOLE=1 $(PYTEST) $(ARGS)
 
-# The same suite on a real PostgreSQL, started from a wheel for the length of the run.
+# What of the suite asks a database, on a real PostgreSQL, started from a wheel for the length of the run.
 test-postgres: $(VENV)/.installed-dev
 	$(BIN)/python tests/with_postgres.py $(PYTEST) $(ARGS)
 

@@ -173,6 +173,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'searchsite.sqlite3'}")
 }
+DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)  # to open SQLite's file anew takes 2 ms, too
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Several processes on one file: readers never wait (WAL), writers queue up instead of failing half-way
     # through a transaction (IMMEDIATE), and what was committed is on the disk (FULL). Each thread has a connection, and
@@ -182,8 +183,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         timeout=20,
         init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000;",
     )
-else:
-    DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

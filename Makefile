@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-compile
 # Images of Python ask for no compiled modules to be kept: each process would compile all of Django and torch again.
 unexport PYTHONDONTWRITEBYTECODE
-# So many processes run the tests, a file of tests at a time, with 2 GB of memory for each: one more than two cores, as a
-# fourth of the time is waiting for browsers and servers.
-WORKERS ?= 3
+# So many processes run the tests, a file of tests at a time; one for each core, and 2 GB of memory for each. Three on two
+# cores took as long as two.
+WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-whole test-postgres test-ocr oracle check gallery pictures messages lock clean

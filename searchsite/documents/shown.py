@@ -80,6 +80,6 @@ def percent_of(done: int | None, total: int | None) -> int | None:
     return 100 * (done or 0) // total if total else None
 
 
-def with_unit(figure: str, unit: str) -> SafeString:
+def labelled(figure: str, label: str) -> SafeString:
     """A figure of a list; what it counts is said where the list has no head, on a phone (admin.css)."""
-    return format_html('{} <span class="phone">{}</span>', figure, unit)
+    return format_html('<span class="phone">{}</span> {}', label, figure)

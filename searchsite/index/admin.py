@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST
 from searchsite.documents.access import visible_documents
 from searchsite.documents.admin import state_badge
 from searchsite.documents.models import Job
-from searchsite.documents.shown import grouped, spent, with_unit
+from searchsite.documents.shown import grouped, labelled, spent
 from searchsite.index import serving
 from searchsite.index.models import ActiveBuild, Build
 from searchsite.people import audit
@@ -94,7 +94,7 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("passages"), ordering="passages")
     def passages_shown(self, build: Build) -> SafeString:
-        return with_unit(grouped(build.passages), gettext("passages"))
+        return labelled(grouped(build.passages), gettext("passages"))
 
     @admin.display(description=_("kind"), ordering="kind")
     def kind_shown(self, build: Build) -> str:
@@ -110,7 +110,7 @@ class BuildAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if build.state != Build.State.READY:
             return ""
         percent = number_format(round(100 * build.recall, 1), 1) if build.recall is not None else "100"
-        return with_unit(f"{percent}\u00a0%", gettext("recall"))
+        return labelled(f"{percent}\u00a0%", gettext("recall"))
 
     @admin.display(description=_("duration"), empty_value="")
     def duration(self, build: Build) -> str:

@@ -160,4 +160,4 @@ def test_the_list_says_what_a_build_is_and_what_share_of_the_nearest_it_finds(tw
     page = admin_client.get(reverse("admin:index_build_changelist")).content.decode()
     assert "HNSW32" in page
     assert page.count("98.8\u00a0%") == 2, "in its row, and above the list as it serves"
-    assert page.count(">100\u00a0% <") == 1
+    assert page.count("> 100\u00a0%<") == 1

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from searchsite.documents.access import User, managed_collections, visible_collections, visible_documents
 from searchsite.documents.admin.within import WithinRoles
 from searchsite.documents.models import Collection, Document, Job, Membership, Role, Tag
-from searchsite.documents.shown import grouped, with_unit
+from searchsite.documents.shown import grouped, labelled
 
 
 class DeletingWhole(WithinRoles):
@@ -159,7 +159,7 @@ class CollectionAdmin(DeletingWhole):
     @admin.display(description=_("documents"))
     def document_count(self, collection: Collection) -> SafeString:
         address = reverse("admin:documents_document_changelist")
-        count = with_unit(grouped(Document.objects.filter(collection=collection).count()), gettext("documents"))
+        count = labelled(grouped(Document.objects.filter(collection=collection).count()), gettext("documents"))
         return format_html('<a href="{}?collection__id__exact={}">{}</a>', address, collection.pk, count)
 
     def has_rebuild_permission(self, request: HttpRequest) -> bool:
@@ -204,5 +204,5 @@ class TagAdmin(DeletingWhole):
     @admin.display(description=_("documents"), ordering="documents_with_it")
     def document_count(self, tag: Tag) -> SafeString:
         address = reverse("admin:documents_document_changelist")
-        count = with_unit(grouped(getattr(tag, "documents_with_it", 0)), gettext("documents"))
+        count = labelled(grouped(getattr(tag, "documents_with_it", 0)), gettext("documents"))
         return format_html('<a href="{}?tags__id__exact={}">{}</a>', address, tag.pk, count)

@@ -18,8 +18,6 @@ from django.utils import timezone
 from searchsite.documents.models import Collection, Document
 from searchsite.search.ranking import Ranked
 
-READ_AT_ONCE = 1000
-
 
 class Candidate(NamedTuple):
     """A passage that the reader may see, with what ranked it and what is counted of its document."""
@@ -35,22 +33,21 @@ class Candidate(NamedTuple):
 
 def permitted(ranked: Sequence[Ranked], visible: QuerySet[Collection]) -> list[Candidate]:
     """Those of the passages whose documents are live in the visible collections, in the same order."""
-    found: list[Candidate] = []
     allowed = set(visible.values_list("pk", flat=True))
-    for first in range(0, len(ranked), READ_AT_ONCE):
-        some = ranked[first : first + READ_AT_ONCE]
-        # By primary keys: asked for with the collections, databases without statistics go through every document of
-        # these. Dates come as text, as most of the time went into making objects of them.
-        dated = Coalesce(Cast("live_revision__written", CharField()), Cast("updated", CharField()))
-        live = Document.objects.filter(pk__among={one.document for one in some}, live_revision__isnull=False).order_by()
-        rows = live.values_list("pk", "collection", "live_revision__kind", "live_revision__language", dated)
-        facts = {row[0]: row for row in rows if row[1] in allowed}
-        zone = timezone.get_current_timezone_name()
-        for one in some:
-            if row := facts.get(one.document):
-                document, collection, kind, language, date = row
-                found.append(Candidate(one, document, collection, kind, language, _day(date[:15], zone)))
-    return found
+    # By primary keys: asked for with the collections, databases without statistics go through every document of these.
+    # Dates come as text, as most of the time went into making objects of them.
+    dated = Coalesce(Cast("live_revision__written", CharField()), Cast("updated", CharField()))
+    owners = {one.document for one in ranked}
+    live = Document.objects.filter(pk__among=owners, live_revision__isnull=False).order_by()
+    rows = live.values_list("pk", "collection", "live_revision__kind", "live_revision__language", dated)
+    facts = {row[0]: row for row in rows if row[1] in allowed}
+    zone = timezone.get_current_timezone_name()
+    return [
+        Candidate(one, document, collection, kind, language, _day(date[:15], zone))
+        for one in ranked
+        if one.document in facts
+        for document, collection, kind, language, date in [facts[one.document]]
+    ]
 
 
 @lru_cache(maxsize=10_000)

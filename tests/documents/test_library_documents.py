@@ -215,6 +215,15 @@ def test_nothing_is_changed_by_reading_or_without_a_token(client, editor, papers
     assert Document.objects.exists()
 
 
+def test_fetching_again_is_offered_where_a_document_has_an_address(client, editor, papers, add):
+    add(papers, "pears")
+    client.force_login(editor)
+    page = reverse("collection", args=[papers.slug])
+    assert 'value="fetch"' not in client.get(page).content.decode()
+    add(papers, "plums", title="Plums", url="https://example.com/a", source="a")
+    assert 'value="fetch"' in client.get(page, {"title": "pears"}).content.decode(), "also on another page of the list"
+
+
 def test_many_are_tried_again_and_fetched_again(client, editor, papers, add):
     failed, typed = add(papers, "apples"), add(papers, "pears")
     fetched = add(papers, "plums", url="https://example.com/a", source="a")

